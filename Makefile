@@ -1,0 +1,43 @@
+# Every target sets up what is missing first; the second time that takes under a second.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench eval clean
+
+BIN := .venv/bin
+# Folder of clips with a manifest.json, for the benchmarks.
+CLIPS ?= ../shared/evalset
+DEMO := demo-out
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## system packages, .venv, the package and its models
+	@scripts/setup.sh
+
+demo: setup ## interpret a real English recording into Portuguese, at real time
+	@mkdir -p $(DEMO)
+	$(BIN)/vivavoce translate "$$($(BIN)/vivavoce models path demo-en)" --from en --to pt --dub $(DEMO)/dub.wav \
+	  --mix $(DEMO)/mix.wav --subtitles $(DEMO)/subtitles.vtt --report $(DEMO)/report.html
+
+test: setup ## every test, Rust and Python
+	cargo test --locked --quiet --package vivavoce-media
+	$(BIN)/python -m pytest
+
+check: setup ## format, lint, types and import floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cargo fmt --all --check
+	cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+
+bench: setup ## every benchmark's table
+	$(BIN)/vivavoce bench translate --pair en-pt --clips $(CLIPS)
+
+eval: setup ## quality of every pair
+	$(BIN)/vivavoce bench translate --pair all --clips $(CLIPS)
+
+clean: ## remove what was built; .venv and the fetched models stay
+	rm -rf target build $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f src/vivavoce/_media*.so .venv/.setup-package
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,70 @@
+"""The program `vivavoce`: its commands, and what an error looks like on the command line.
+
+A command's module imports what is slow (numpy, engines, HTTP) inside its functions, so that help is there at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from vivavoce.cli import models
+from vivavoce.cli.budget import budget
+from vivavoce.errors import VivavoceError
+
+app = typer.Typer(
+    name="vivavoce",
+    help="Live speech translation, on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(models.app, name="models")
+app.command("budget")(budget)
+
+
+@app.callback()
+def _root() -> None:
+    """Live speech translation, on this machine."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; an error is one line and what to do, and its exit code tells the kind.
+
+    130 is an interruption. VIVAVOCE_TRACEBACK=1 shows where an error came from.
+    """
+    try:
+        app(args=args)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("VIVAVOCE_TRACEBACK") == "1":
+            raise
+        sys.exit(_tell(error))
+
+
+def _tell(error: Exception) -> int:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    known = _known(error)
+    if known is None:
+        console.print(f"[red]internal error: {escape(f'{type(error).__name__}: {error}')}[/red]")
+        console.print("hint: run again with VIVAVOCE_TRACEBACK=1 and report what it shows")
+        return 1
+    console.print(f"[red]{escape(known.message)}[/red]")
+    if known.hint:
+        console.print(f"hint: {escape(known.hint)}")
+    return known.exit_code
+
+
+def _known(error: BaseException) -> VivavoceError | None:
+    """The error itself, or the first of ours in a task group's bundle."""
+    if isinstance(error, VivavoceError):
+        return error
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return next((found for each in inner if (found := _known(each))), None)

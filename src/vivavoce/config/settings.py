@@ -1,0 +1,113 @@
+"""The schema of `vivavoce.toml`. Values have no defaults here: they are those of the packaged file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from vivavoce.contract.profile import Profile, Stage, profile_named
+from vivavoce.errors import ConfigError
+
+ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="`module:Class`")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class StageOverride(Section):
+    target_ms: float | None = Field(None, ge=0, description="Owed at p50.")
+    cap_ms: float | None = Field(None, ge=0, description="Owed at p95.")
+
+
+class ContractSettings(Section):
+    profile: str = Field(description="The latency profile that the stages are held against.")
+    stages: dict[Annotated[Stage, Field(strict=False)], StageOverride] = Field(
+        default_factory=dict, description="What differs from the profile, by stage."
+    )
+
+    def resolve(self) -> Profile:
+        """The named profile with the overrides in it, not checked. Raises ContractError for an unknown name."""
+        profile = profile_named(self.profile)
+        for stage, override in self.stages.items():
+            profile = profile.with_budget(stage, target_ms=override.target_ms, cap_ms=override.cap_ms)
+        return profile
+
+
+class EngineSettings(Section):
+    """`name = "module:Class"` for each engine; only `options` is a name of ours."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, ImportPath]
+
+    options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Options of an engine by its name; the engine checks them."
+    )
+
+    @property
+    def paths(self) -> dict[str, str]:
+        return dict(self.__pydantic_extra__)
+
+
+class TranslateSettings(Section):
+    detector: str = Field(description="Engine that detects voice.")
+    stt: str = Field(description="Engine that recognises speech.")
+    tts: str = Field(description="Engine that speaks.")
+    wide_tts: str = Field(description="Engine that speaks the languages which `tts` does not.")
+    speculate_after_ms: float = Field(ge=0, description="Silence after which recognition is tried before the endpoint.")
+    endpoint_ms: float = Field(gt=0, description="Silence that ends an utterance.")
+    partial_every_ms: float = Field(gt=0, description="Time between unfinished hypotheses in long speech.")
+    first_unit_words: int = Field(ge=1, description="Words of the first synthesised unit; the next ones grow.")
+    max_speed: float = Field(ge=1, le=1.25, description="How much faster the dub may speak when it is behind.")
+    duck_db: float = Field(le=0, description="Gain of the original voice under the dub.")
+    min_confidence: float = Field(ge=0, le=1, description="Below it a clause gets subtitles and the original voice.")
+
+    @model_validator(mode="after")
+    def _speculation_precedes_the_endpoint(self) -> TranslateSettings:
+        if self.speculate_after_ms > self.endpoint_ms:
+            raise ValueError("speculate_after_ms must not exceed endpoint_ms")
+        return self
+
+
+class Settings(Section):
+    """A whole configuration. Constructing one checks its contract and the names of its engines."""
+
+    contract: ContractSettings
+    engines: EngineSettings
+    translate: TranslateSettings
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> Settings:
+        self.profile()
+        paths = self.engines.paths
+        named = {f"translate.{role}": getattr(self.translate, role) for role in ("detector", "stt", "tts", "wide_tts")}
+        named |= {f"engines.options.{name}": name for name in self.engines.options}
+        for key, name in named.items():
+            if name not in paths:
+                raise ConfigError(
+                    f"{key}: no engine is named {name!r}",
+                    hint=f'there are {", ".join(paths)}; add others as `name = "module:Class"` under [engines]',
+                )
+        return self
+
+    def profile(self, name: str | None = None, *, added_delay_ms: float = 0.0) -> Profile:
+        """The latency profile in force; a named other one comes without the overrides, which are not about it.
+
+        Raises ContractError when it cannot be kept, the silences that `translate` waits for included.
+        `added_delay_ms` is what output transforms declare.
+        """
+        profile = self.contract.resolve() if name in (None, self.contract.profile) else profile_named(name)
+        profile.check(
+            added_delay_ms=added_delay_ms,
+            waits={Stage.TRIGGER: self.translate.speculate_after_ms, Stage.ENDPOINT: self.translate.endpoint_ms},
+        )
+        return profile
+
+
+def config_hash(settings: Settings) -> str:
+    """Sixteen hex digits that are equal when all settings are, however their files were written."""
+    canonical = json.dumps(settings.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]

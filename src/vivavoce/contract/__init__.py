@@ -1,0 +1,1 @@
+"""The latency contract: stages, budgets, spans, drift, and the page that shows them."""

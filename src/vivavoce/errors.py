@@ -1,0 +1,107 @@
+"""Every error the package raises, as one tree.
+
+    VivavoceError
+    ├── ConfigError            a configuration file or option is refused
+    │   └── ContractError      stages add up past the bound
+    ├── AudioError             the sound that came in cannot be used
+    │   ├── SourceMissing      no such file
+    │   ├── SourceUnreadable   empty, truncated, too large or in no known format
+    │   ├── NoSpeech           nothing in it is speech
+    │   └── DeviceLost         a microphone or speaker is missing or vanished
+    ├── LanguageError
+    │   ├── PairUnavailable    no route from this language to that one
+    │   └── WrongLanguage      another language is spoken than was stated
+    ├── ModelError
+    │   ├── ModelMissing       a weight file is not in the cache and no source has it
+    │   └── ModelDamaged       a weight file does not have its checksum
+    ├── OutputError            a result could not be written (full disk, no permission)
+    └── LegError               a leg failed
+        ├── LegUnavailable     its engine is not installed or did not start
+        └── LegTimeout         it did not answer within its deadline
+
+Each error says what to do (`hint`) and carries the exit code of the command line, so that a script can tell the
+kinds apart.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class VivavoceError(Exception):
+    """Base of every error of the package; `hint` says what the user can do about it."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(VivavoceError):
+    exit_code = 9
+
+
+class ContractError(ConfigError):
+    pass
+
+
+class AudioError(VivavoceError):
+    exit_code = 3
+
+
+class SourceMissing(AudioError):
+    pass
+
+
+class SourceUnreadable(AudioError):
+    pass
+
+
+class NoSpeech(AudioError):
+    exit_code = 4
+
+
+class DeviceLost(AudioError):
+    exit_code = 7
+
+
+class LanguageError(VivavoceError):
+    exit_code = 5
+
+
+class PairUnavailable(LanguageError):
+    pass
+
+
+class WrongLanguage(LanguageError):
+    pass
+
+
+class ModelError(VivavoceError):
+    exit_code = 6
+
+
+class ModelMissing(ModelError):
+    pass
+
+
+class ModelDamaged(ModelError):
+    pass
+
+
+class OutputError(VivavoceError):
+    exit_code = 8
+
+
+class LegError(VivavoceError):
+    exit_code = 10
+
+
+class LegUnavailable(LegError):
+    pass
+
+
+class LegTimeout(LegError):
+    pass

@@ -1,0 +1,84 @@
+"""What legs say to each other: frozen values with units in their names. All `*_ms` are sample time of the session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from vivavoce.audio.pcm import Pcm
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word as it is shown, punctuation included."""
+
+    text: str
+    start_ms: float
+    end_ms: float
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What a recogniser thinks was said since the last committed word.
+
+    Words that end after `committed_until_ms` may change in the next hypothesis. `final` answers a `finalise`.
+    """
+
+    words: tuple[Word, ...]
+    committed_until_ms: float
+    final: bool
+    language: str
+    epoch: int = 0
+    no_speech: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A stretch of source text that is translated as one."""
+
+    text: str
+    start_ms: float
+    end_ms: float
+    confidence: float = 1.0
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextChunk:
+    text: str
+    epoch: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChunk:
+    """Synthesised sound; `words` are timed from the chunk's first sample, where the engine knows them."""
+
+    pcm: Pcm
+    epoch: int
+    text: str = ""
+    words: tuple[Word, ...] | None = None
+    last: bool = False
+
+
+class VoiceEventKind(Enum):
+    """`PAUSE` is the first silence that may become an end; `RESUME` takes it back, `END` confirms it."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceEvent:
+    """`at_ms` is where the sound began or stopped, `decided_ms` the sample time at which that was known."""
+
+    kind: VoiceEventKind
+    at_ms: float
+    decided_ms: float

@@ -1,0 +1,48 @@
+"""Locked terms through engines that know no glossary.
+
+A term is replaced by an invented name, which engines leave as it is; where one does not, the text around the term is
+translated in parts, so that the locked rendering is in the output in any case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+_NAMES = ("Zorbex", "Quilmar", "Vextal", "Drovik", "Kelbrin", "Plaxor", "Tormiq", "Wexlun")
+
+
+async def translate_locked(
+    text: str, glossary: Mapping[str, str], translate: Callable[[str], Awaitable[str]]
+) -> str:
+    """Translate with every whole-word occurrence of a term, whatever its case, rendered as the glossary says."""
+    terms = {term.casefold(): rendering for term, rendering in glossary.items() if term.strip()}
+    if not terms:
+        return await translate(text)
+    longest_first = sorted(terms, key=len, reverse=True)
+    pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
+    parts = pattern.split(text)
+    if len(parts) == 1:
+        return await translate(text)
+    renderings = [terms[term.casefold()] for term in parts[1::2]]
+    return await _by_names(parts, renderings, translate) or await _by_parts(parts, renderings, translate)
+
+
+async def _by_names(parts: list[str], renderings: list[str], translate: Callable[[str], Awaitable[str]]) -> str | None:
+    """None when the translation does not hold every name once."""
+    if len(renderings) > len(_NAMES):
+        return None
+    names = _NAMES[: len(renderings)]
+    named = parts[0] + "".join(name + after for name, after in zip(names, parts[2::2], strict=True))
+    translated = await translate(named)
+    for name, rendering in zip(names, renderings, strict=True):
+        if len(re.findall(rf"(?<!\w){name}(?!\w)", translated)) != 1:
+            return None
+        translated = translated.replace(name, rendering)
+    return translated
+
+
+async def _by_parts(parts: list[str], renderings: list[str], translate: Callable[[str], Awaitable[str]]) -> str:
+    out = [await translate(part) if any(c.isalnum() for c in part) else part.strip() for part in parts[::2]]
+    text = out[0] + "".join(f" {rendering} {after}" for rendering, after in zip(renderings, out[1:], strict=True))
+    return re.sub(r"\s+(?=[.,;:!?])", "", text).strip()

@@ -1,0 +1,308 @@
+"""The ear of a session: from sound to clauses that are certain enough to be translated.
+
+An utterance is tried at the first silence (an epoch), long before it is known to be over; what came of it is dropped
+when speech resumes and let out when the endpoint is decided. In long speech, clauses that have settled leave early.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from vivavoce.audio.pcm import Pcm
+from vivavoce.clock import NS_PER_MS
+from vivavoce.contract.profile import Stage
+from vivavoce.contract.spans import SpanRecorder
+from vivavoce.legs.stt import SttStream
+from vivavoce.legs.vad import VoiceDetector
+from vivavoce.legs.values import Clause, Hypothesis, VoiceEvent, VoiceEventKind, Word
+from vivavoce.translate.clauses import CutSettings, cut
+from vivavoce.translate.events import Event, Heard, Notice, NoticeKind, UtteranceDone
+from vivavoce.translate.stability import Agreement
+from vivavoce.translate.voiceover import Line, Voiceover
+
+
+@dataclass(frozen=True, slots=True)
+class EarSettings:
+    """`lead_in_ms` of sound before a speech start is recognised too; partials begin after `first_partial_ms`."""
+
+    lead_in_ms: float = 260.0
+    first_partial_ms: float = 1300.0
+    partial_every_ms: float = 600.0
+    edge_ms: float = 120.0
+    min_confidence: float = 0.4
+    cut: CutSettings = field(default_factory=CutSettings)
+
+
+@dataclass(slots=True)
+class _Utterance:
+    number: int
+    start_ms: float
+    settled: list[Word] = field(default_factory=list)
+    pending: list[Word] = field(default_factory=list)
+    confidences: list[float] = field(default_factory=list)
+    language: str = ""
+    end_ms: float = 0.0
+    asked_ms: float = 0.0
+    final: Hypothesis | None = None
+    final_ms: float = 0.0
+    endpoint_ms: float | None = None
+    lines: list[Line] = field(default_factory=list)
+    guess: Line | None = None
+
+
+QUEUE = "queue"
+"""Not a stage of the contract: the wait behind the dub's own earlier words."""
+
+
+class Interpreter:
+    """Hears frames and takes hypotheses; says clauses to a `Voiceover`. Everything runs on one event loop.
+
+    `language` is what was stated, or "auto"; a clause in another one, or one heard with little confidence, gets
+    subtitles and the original voice.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: VoiceDetector,
+        stt: SttStream,
+        voiceover: Voiceover,
+        language: str,
+        settings: EarSettings,
+        spans: SpanRecorder,
+        now_ms: Callable[[], float],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._detector = detector
+        self._stt = stt
+        self._voiceover = voiceover
+        self._language = language
+        self._settings = settings
+        self._spans = spans
+        self._now_ms = now_ms
+        self._tell = tell
+        self._agreement = Agreement(edge_ms=settings.edge_ms)
+        self._unheard: deque[Pcm] = deque()
+        self._current: _Utterance | None = None
+        self._ending: _Utterance | None = None
+        self._closing: list[_Utterance] = []
+        self._paused = False
+        self._epoch = 0
+        self._utterances = 0
+        self._last_partial_ms = 0.0
+        self._position_ms = 0.0
+        self.activity = 0
+
+    @property
+    def unfinished(self) -> bool:
+        return bool(self._current or self._ending or self._closing)
+
+    async def hear(self, pcm: Pcm) -> None:
+        """Take the next sound, contiguous in sample time."""
+        self._position_ms = pcm.end_ms
+        self._unheard.append(pcm)
+        events = self._detector.push(pcm)
+        await self._feed()
+        for event in events:
+            await self._on_voice(event)
+        self._ask_partial()
+        self._close_finished()
+
+    async def run(self) -> None:
+        """Take hypotheses until the recognition stream is closed."""
+        async for hypothesis in self._stt:
+            self.activity += 1
+            if hypothesis.final:
+                await self._on_final(hypothesis)
+            else:
+                await self._on_partial(hypothesis)
+
+    async def settle(self) -> None:
+        """Wait until the recogniser has answered."""
+        await self._stt.settle()
+
+    async def _feed(self) -> None:
+        """Give the recogniser what belongs to an utterance; keep a lead-in while nobody speaks."""
+        if self._current is None:
+            while self._unheard and self._unheard[0].end_ms < self._position_ms - self._settings.lead_in_ms - 100:
+                self._unheard.popleft()
+        elif self._ending is None:
+            while self._unheard:
+                await self._stt.push(self._unheard.popleft())
+
+    async def _on_voice(self, event: VoiceEvent) -> None:
+        utterance = self._current
+        if event.kind is VoiceEventKind.START:
+            self._utterances += 1
+            self._current = _Utterance(self._utterances, event.at_ms)
+            self._paused = False
+            self._last_partial_ms = event.at_ms + self._settings.first_partial_ms - self._settings.partial_every_ms
+            while self._unheard and self._unheard[0].end_ms <= event.at_ms - self._settings.lead_in_ms:
+                self._unheard.popleft()
+            await self._feed()
+        elif utterance is None:
+            return
+        elif event.kind is VoiceEventKind.PAUSE:
+            self._paused = True
+            utterance.end_ms = event.at_ms
+            await self._speculate(utterance)
+        elif event.kind is VoiceEventKind.RESUME:
+            self._paused = False
+            self._drop_speculation(utterance)
+        else:
+            utterance.end_ms, utterance.endpoint_ms = event.at_ms, self._now_ms()
+            self._current = None
+            if utterance.final is not None:
+                self._finish(utterance)
+            elif self._ending is None:
+                self._ending = utterance
+
+    async def _speculate(self, utterance: _Utterance) -> None:
+        if self._ending is not None:
+            return
+        self._epoch += 1
+        utterance.final = None
+        utterance.asked_ms = self._now_ms()
+        await self._stt.finalise(self._epoch)
+
+    def _drop_speculation(self, utterance: _Utterance) -> None:
+        self._epoch += 1
+        utterance.final = None
+        if utterance.guess is not None:
+            self._voiceover.drop(utterance.guess)
+            utterance.guess = None
+
+    def _ask_partial(self) -> None:
+        due = self._position_ms >= self._last_partial_ms + self._settings.partial_every_ms
+        if self._current and not self._ending and not self._paused and not self._detector.silent and due:
+            self._last_partial_ms = self._position_ms
+            self._stt.partial()
+
+    async def _on_partial(self, hypothesis: Hypothesis) -> None:
+        utterance = self._current
+        if utterance is None or self._ending is not None or utterance.final is not None:
+            return
+        settled = self._agreement.settled(hypothesis.words, heard_until_ms=self._last_partial_ms)
+        self._settle(utterance, settled, hypothesis.language)
+        tail = hypothesis.words[len(settled) :]
+        self._tell(Heard(utterance.number, tuple(utterance.settled), tuple(tail), len(settled), self._now_ms()))
+        count = cut(
+            utterance.pending,
+            tail,
+            language=utterance.language,
+            backlog_ms=self._voiceover.backlog_ms(),
+            settings=self._settings.cut,
+        )
+        if count and not self._paused:
+            words, utterance.pending = utterance.pending[:count], utterance.pending[count:]
+            utterance.lines.append(await self._say(utterance, words, certain=True))
+
+    def _settle(self, utterance: _Utterance, words: Sequence[Word], language: str) -> None:
+        self._stt.commit(words)
+        utterance.language = language
+        utterance.settled.extend(words)
+        utterance.pending.extend(words)
+        utterance.confidences.extend(word.confidence for word in words)
+
+    async def _on_final(self, hypothesis: Hypothesis) -> None:
+        utterance = self._ending or self._current
+        if utterance is None or hypothesis.epoch != self._epoch:
+            return
+        utterance.final, utterance.final_ms = hypothesis, self._now_ms()
+        utterance.language = hypothesis.language
+        words = [*utterance.pending, *hypothesis.words]
+        if words:
+            line = await self._say(utterance, words, certain=utterance.endpoint_ms is not None)
+            if hypothesis.epoch != self._epoch:
+                self._voiceover.drop(line)
+                return
+            utterance.guess = line
+        if utterance is self._ending:
+            self._ending = None
+        if utterance.endpoint_ms is not None:
+            self._finish(utterance)
+
+    async def _say(self, utterance: _Utterance, words: Sequence[Word], *, certain: bool) -> Line:
+        confidence = sum(word.confidence for word in words) / len(words)
+        clause = Clause(
+            " ".join(word.text for word in words), words[0].start_ms, words[-1].end_ms, confidence, self._epoch
+        )
+        stated = self._language in ("auto", utterance.language)
+        spoken = stated and confidence >= self._settings.min_confidence
+        return await self._voiceover.say(
+            clause, utterance=utterance.number, language=utterance.language, spoken=spoken, certain=certain
+        )
+
+    def _finish(self, utterance: _Utterance) -> None:
+        """The endpoint is decided and the final hypothesis is there."""
+        final = utterance.final
+        assert final is not None
+        utterance.settled.extend(final.words)
+        utterance.confidences.extend(word.confidence for word in final.words)
+        self._epoch += 1
+        self._stt.reset()
+        self._agreement.reset()
+        if utterance.settled:
+            self._tell(Heard(utterance.number, tuple(utterance.settled), (), len(final.words), self._now_ms()))
+        if utterance.guess is not None:
+            utterance.lines.append(utterance.guess)
+            if not utterance.guess.certain:
+                self._voiceover.confirm(utterance.guess)
+        self._warn(utterance)
+        if utterance.lines:
+            self._closing.append(utterance)
+
+    def _warn(self, utterance: _Utterance) -> None:
+        if self._language not in ("auto", utterance.language):
+            text = f"this sounds like {utterance.language}, not {self._language}: the original voice stays"
+            self._tell(Notice(NoticeKind.OTHER_LANGUAGE, text, self._now_ms()))
+        elif any(line.clause.confidence < self._settings.min_confidence for line in utterance.lines):
+            self._tell(Notice(NoticeKind.LOW_CONFIDENCE, "heard unclearly: the original voice stays", self._now_ms()))
+
+    def _close_finished(self) -> None:
+        for utterance in [u for u in self._closing if all(line.done for line in u.lines)]:
+            last = utterance.lines[-1]
+            if last.placed_ms is not None and last.heard_ms is None:
+                continue
+            self._closing.remove(utterance)
+            stages = _stages(utterance, last)
+            for stage, (start_ms, end_ms) in stages.items():
+                if stage != QUEUE:
+                    self._spans.record(
+                        Stage(stage), round(start_ms * NS_PER_MS), round(end_ms * NS_PER_MS), utterance.number
+                    )
+            confidences = utterance.confidences or [0.0]
+            self._tell(
+                UtteranceDone(
+                    utterance.number,
+                    utterance.start_ms,
+                    utterance.end_ms,
+                    " ".join(word.text for word in utterance.settled),
+                    utterance.language,
+                    sum(confidences) / len(confidences),
+                    stages,
+                )
+            )
+
+
+def _stages(utterance: _Utterance, last: Line) -> dict[str, tuple[float, float]]:
+    """The way of the last clause; without `heard` where it was not spoken or was not the answer to the final."""
+    end_ms, endpoint_ms = utterance.end_ms, utterance.endpoint_ms
+    assert endpoint_ms is not None
+    stages: dict[str, tuple[float, float]] = {
+        Stage.TRIGGER: (end_ms, utterance.asked_ms),
+        Stage.STT: (utterance.asked_ms, utterance.final_ms),
+        Stage.ENDPOINT: (end_ms, endpoint_ms),
+    }
+    if last is not utterance.guess or last.translated_ms is None:
+        return stages
+    stages[Stage.MT] = (last.asked_ms, last.translated_ms)
+    if last.audible_ms is None or last.heard_ms is None or last.certain_ms is None:
+        return stages
+    stages[Stage.TTS] = (last.translated_ms, last.audible_ms)
+    stages[Stage.ROUTE] = (max(last.audible_ms, last.certain_ms), last.heard_ms - last.waited_ms)
+    stages[QUEUE] = (last.heard_ms - last.waited_ms, last.heard_ms)
+    stages[Stage.HEARD] = (end_ms, last.heard_ms)
+    return stages

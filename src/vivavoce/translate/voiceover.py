@@ -1,0 +1,260 @@
+"""From clauses to the dub: translated and spoken in order, those begun on speculation silent until they are certain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from vivavoce.errors import LegError
+from vivavoce.legs.mt import Translator
+from vivavoce.legs.tts import SpeechStream
+from vivavoce.legs.values import Clause, SpeechChunk
+from vivavoce.translate.continuation import continuation
+from vivavoce.translate.dub import DubSettings, DubTrack
+from vivavoce.translate.events import Event, Notice, NoticeKind, Spoken, Translated
+
+_CONTEXT_CLAUSES = 3
+_FIRST_SOUND_MS = 250.0
+_MS_PER_CHARACTER = 65.0
+
+
+@dataclass(slots=True)
+class Line:
+    """One clause on its way. Moments are session ms; `None` until they happened."""
+
+    number: int
+    utterance: int
+    clause: Clause
+    language: str
+    spoken: bool
+    asked_ms: float
+    certain_ms: float | None = None
+    dropped: bool = False
+    done: bool = False
+    text: str | None = None
+    translated_ms: float | None = None
+    audible_ms: float | None = None
+    placed_ms: float | None = None
+    heard_ms: float | None = None
+    waited_ms: float = 0.0
+    speed: float = 1.0
+    pause_ms: float = 0.0
+    voiced_ms: float = 0.0
+    announced: bool = False
+    held: list[SpeechChunk] = field(default_factory=list)
+
+    @property
+    def certain(self) -> bool:
+        return self.certain_ms is not None
+
+
+class Voiceover:
+    """Owns the order of clauses. `run` is its task; everything else is called from the same event loop.
+
+    `voice` may be None: then there are subtitles only. `translator` gives the leg for a source language, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        translator: Callable[[str], Translator | None],
+        voice: SpeechStream | None,
+        dub: DubTrack,
+        pacing: DubSettings,
+        target: str,
+        now_ms: Callable[[], float],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._translator = translator
+        self._voice = voice
+        self._dub = dub
+        self._pacing = pacing
+        self._target = target
+        self._now_ms = now_ms
+        self._tell = tell
+        self._lines: dict[int, Line] = {}
+        self._todo: asyncio.Queue[Line] = asyncio.Queue(maxsize=64)
+        self._said: deque[str] = deque(maxlen=_CONTEXT_CLAUSES)
+        self._numbers = 0
+        self._sentence = ("", "")
+        self._sentence_of = 0
+        self._speed = 1.0
+        self._hurried = False
+        self._placed: deque[Line] = deque()
+
+    async def say(self, clause: Clause, *, utterance: int, language: str, spoken: bool, certain: bool) -> Line:
+        """Take the next clause; waits when far too many are under way."""
+        self._numbers += 1
+        line = Line(self._numbers, utterance, clause, language, spoken, self._now_ms())
+        line.certain_ms = line.asked_ms if certain else None
+        self._lines[line.number] = line
+        await self._todo.put(line)
+        return line
+
+    def confirm(self, line: Line) -> None:
+        """A speculative clause is certain now: show it, and let be heard what is ready."""
+        line.certain_ms = self._now_ms()
+        self._announce(line)
+        held, line.held = line.held, []
+        for chunk in held:
+            self._place(line, chunk)
+        if line.text is not None and not line.spoken:
+            self._finish(line)
+
+    def drop(self, line: Line) -> None:
+        """A speculative clause was wrong: nothing of it is ever shown or heard."""
+        line.dropped = True
+        line.held.clear()
+        self._lines.pop(line.number, None)
+        if self._voice is not None:
+            self._voice.cancel(line.number)
+
+    def backlog_ms(self, *, before: Line | None = None) -> float:
+        """How much is still to be heard of what was said: placed sound, and an estimate of what is on its way."""
+        waiting_ms = self._dub.behind_ms
+        for line in self._lines.values():
+            if line is before:
+                break
+            if not line.dropped and line.spoken:
+                characters = len(line.clause.text if line.text is None else line.text)
+                waiting_ms += max(0.0, characters * _MS_PER_CHARACTER / line.speed - line.voiced_ms)
+        return waiting_ms
+
+    @property
+    def unfinished(self) -> bool:
+        return bool(self._lines or self._placed)
+
+    def listened(self) -> None:
+        """To be called after the dub was read: notes which clauses began to be heard."""
+        while self._placed and (self._placed[0].placed_ms or 0.0) < self._dub.position_ms:
+            line = self._placed.popleft()
+            line.heard_ms = max(self._now_ms(), line.placed_ms or 0.0)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._translate_all())
+            if self._voice is not None:
+                group.create_task(self._collect(self._voice))
+
+    async def settle(self) -> None:
+        """Wait until every clause taken so far was translated and synthesised."""
+        await self._todo.join()
+        if self._voice is not None:
+            await self._voice.settle()
+
+    async def _translate_all(self) -> None:
+        while True:
+            line = await self._todo.get()
+            try:
+                if not line.dropped:
+                    await self._translate(line)
+            finally:
+                self._todo.task_done()
+
+    async def _translate(self, line: Line) -> None:
+        translator = self._translator(line.language)
+        text = ""
+        if translator is not None:
+            try:
+                text = await self._in_sentence(line, translator)
+            except LegError as error:
+                self._notice(NoticeKind.MT_FAILED, f"{error}; the original text is shown")
+        line.spoken = line.spoken and bool(text.strip())
+        line.text = text.strip() or line.clause.text
+        line.translated_ms = self._now_ms()
+        line.spoken = line.spoken and self._voice is not None
+        if line.dropped:
+            return
+        if line.certain:
+            self._announce(line)
+        if self._voice is None or not line.spoken:
+            self._finish(line)
+            return
+        self._pace(line)
+        try:
+            await self._voice.push(line.text, line.number, speed=line.speed)
+            await self._voice.flush(line.number)
+        except LegError as error:
+            self._notice(NoticeKind.TTS_FAILED, f"{error}; subtitles go on")
+            line.spoken = False
+            self._finish(line)
+
+    async def _in_sentence(self, line: Line, translator: Translator) -> str:
+        """Translate a clause as the continuation of what was said of its sentence, where that is possible."""
+        source, target = self._sentence if self._sentence_of == line.utterance else ("", "")
+        if source:
+            whole = await self._render(replace(line.clause, text=f"{source} {line.clause.text}"), line, translator)
+            text = continuation(target, whole)
+            if text is not None:
+                return text
+        return await self._render(line.clause, line, translator)
+
+    async def _render(self, clause: Clause, line: Line, translator: Translator) -> str:
+        chunks = translator.translate(
+            clause, source=line.language, target=self._target, context=tuple(self._said)
+        )
+        return "".join([chunk.text async for chunk in chunks]).strip()
+
+    def _pace(self, line: Line) -> None:
+        """Choose the clause's speed and the pause before it; tell when the dub begins to hurry."""
+        late_ms = self._now_ms() + _FIRST_SOUND_MS + self.backlog_ms(before=line) - line.clause.end_ms
+        line.speed, line.pause_ms = self._pacing.speed(late_ms), self._pacing.pause(late_ms)
+        hurried = line.pause_ms < self._pacing.pause_ms
+        if hurried and not self._hurried:
+            self._notice(NoticeKind.SHORTER_PAUSES, f"{late_ms:.0f} ms behind: pauses are shortened")
+        if line.speed > max(1.0, self._speed):
+            self._notice(NoticeKind.FASTER, f"{late_ms:.0f} ms behind: speaking {line.speed:.2f} times as fast")
+        self._hurried, self._speed = hurried, line.speed
+
+    def _notice(self, kind: NoticeKind, text: str) -> None:
+        self._tell(Notice(kind, text, self._now_ms()))
+
+    async def _collect(self, voice: SpeechStream) -> None:
+        async for chunk in voice:
+            line = self._lines.get(chunk.epoch)
+            if line is None or line.dropped:
+                continue
+            if line.audible_ms is None and len(chunk.pcm.samples):
+                line.audible_ms = self._now_ms()
+            if line.certain:
+                self._place(line, chunk)
+            else:
+                line.held.append(chunk)
+
+    def _place(self, line: Line, chunk: SpeechChunk) -> None:
+        if len(chunk.pcm.samples):
+            placed = self._dub.put(chunk.pcm.samples, line=line.number, pause_ms=line.pause_ms)
+            line.voiced_ms += placed.end_ms - placed.start_ms
+            first = line.placed_ms is None
+            if first:
+                line.placed_ms, line.waited_ms = placed.start_ms, placed.waited_ms
+                self._placed.append(line)
+            self._tell(
+                Spoken(
+                    line.utterance, line.number, chunk.text, placed.start_ms, placed.end_ms, placed.waited_ms, first
+                )
+            )
+        if chunk.last:
+            self._finish(line)
+
+    def _announce(self, line: Line) -> None:
+        if line.text is None or line.announced:
+            return
+        line.announced = True
+        self._said.append(line.text)
+        source, target = self._sentence if self._sentence_of == line.utterance else ("", "")
+        self._sentence_of = line.utterance
+        ended = line.clause.text.endswith((".", "!", "?"))
+        self._sentence = ("", "") if ended else (f"{source} {line.clause.text}".strip(), f"{target} {line.text}".strip())
+        self._tell(
+            Translated(
+                line.utterance, line.number, line.clause, line.text, line.language, line.spoken, self._now_ms()
+            )
+        )
+
+    def _finish(self, line: Line) -> None:
+        if line.certain:
+            line.done = True
+            self._lines.pop(line.number, None)
