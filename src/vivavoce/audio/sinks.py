@@ -41,7 +41,7 @@ class WavSink:
         try:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise _refused(self.path, error) from None
+            raise output_error(self.path, error) from None
         self._open = True
         try:
             self._write_header()
@@ -66,7 +66,7 @@ class WavSink:
                 data = data[taken:]
         except OSError as error:
             self._abandon()
-            raise _refused(self.path, error) from None
+            raise output_error(self.path, error) from None
         if self._bytes - self._told_bytes >= 2 * self.rate_hz * HEADER_EVERY_S:
             self.flush()
 
@@ -94,7 +94,7 @@ class WavSink:
         try:
             os.pwrite(self._file, wav_header(self._bytes // 2, self.rate_hz), 0)
         except OSError as error:
-            raise _refused(self.path, error) from None
+            raise output_error(self.path, error) from None
         self._told_bytes = self._bytes
 
     def _abandon(self) -> None:
@@ -135,7 +135,8 @@ def check_output(path: str | Path, *, sources: Iterable[str | Path] = ()) -> Non
             raise OutputError(f"{path} would be written twice", hint="Give each output a name of its own.")
 
 
-def _refused(path: Path, error: OSError) -> OutputError:
+def output_error(path: Path, error: OSError) -> OutputError:
+    """What the system said about a file that was to be written, as an error with what to do."""
     if error.errno in _FULL:
         return OutputError(
             f"{path} could not be written: {_FULL[error.errno]}",

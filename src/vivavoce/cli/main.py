@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import typer
 
-from vivavoce.cli import models
+from vivavoce.cli import bench, models
 from vivavoce.cli.budget import budget
+from vivavoce.cli.translate import translate
 from vivavoce.errors import VivavoceError
 
 app = typer.Typer(
@@ -23,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(models.app, name="models")
+app.add_typer(bench.app, name="bench")
+app.command("translate")(translate)
 app.command("budget")(budget)
 
 

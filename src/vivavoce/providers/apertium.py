@@ -1,8 +1,8 @@
 """Apertium as resident processes: the programs of a mode stay up and answer one text after the other.
 
-A mode file (`/usr/share/apertium/modes/*.mode`) holds a shell pipeline. Its programs are started here with pipes between
-them and `-z`, which makes each flush at a NUL; `$1` is where the caller says how unknown words are shown (`-n`: as
-they are) and `$2` a tagger option that is not needed. Format: https://wiki.apertium.org/wiki/Apertium_stream_format.
+A mode file (`/usr/share/apertium/modes/*.mode`) holds a shell pipeline. Its programs are started here with pipes
+between them and `-z`, which makes each flush at a NUL; `$1` is where the caller says how unknown words are shown
+(`-n`: as they are) and `$2` a tagger option that is not needed. Format: https://wiki.apertium.org/wiki/Apertium_stream_format.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import re
 import shlex
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from vivavoce.errors import LegTimeout, LegUnavailable
@@ -24,7 +25,7 @@ _RESERVED = re.compile(r"([\[\]{}^$/\\@<>])")
 _ESCAPED = re.compile(r"\\(.)")
 _FAILURE_MARK = re.compile(r"(?<![\\\w])[*@#](?=[^\W\d_])")
 # A stop makes the tagger decide; the empty blanks keep it from touching what follows.
-_END = ".[][\n]"
+_STOP, _BLANKS = ".", "[][\n]"
 
 
 class Apertium:
@@ -51,6 +52,22 @@ class Apertium:
         return self._pipelines[mode]
 
 
+@dataclass(slots=True)
+class _Running:
+    processes: list[subprocess.Popen[bytes]]
+    questions: asyncio.WriteTransport
+    answers: asyncio.StreamReader
+    answering: asyncio.ReadTransport
+    owed: int = 0
+
+    def stop(self) -> None:
+        """End the processes; the transports close the pipes that were given to them."""
+        _end(self.processes)
+        if not self.questions.is_closing():
+            self.questions.abort()
+        self.answering.close()
+
+
 class ApertiumPipeline:
     """The processes of one mode, started at the first text and again, once, when they are found dead."""
 
@@ -58,25 +75,24 @@ class ApertiumPipeline:
         """Raises LegUnavailable when the mode is not installed."""
         self.mode = mode
         self._programs = _programs(mode, modes)
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._answers: asyncio.StreamReader | None = None
-        self._transports: list[asyncio.BaseTransport] = []
-        self._questions: asyncio.WriteTransport | None = None
-        self._owed = 0
+        self._running: _Running | None = None
+        self._closed = False
         self._lock = asyncio.Lock()
 
     @property
     def pids(self) -> list[int]:
-        return [process.pid for process in self._processes]
+        return [process.pid for process in self._running.processes] if self._running else []
 
     async def text(self, text: str) -> str:
         """Translate; line breaks become spaces. Raises LegUnavailable or LegTimeout, and can be called again then."""
         plain = one_line(text)
         if not plain:
             return ""
-        question = _RESERVED.sub(r"\\\1", plain) + _END
+        question = _RESERVED.sub(r"\\\1", plain) + _STOP + _BLANKS
         async with self._lock:
             for _ in range(2):
+                if self._closed:
+                    raise LegUnavailable(f"the Apertium mode {self.mode} was closed")
                 answer = await self._ask(question)
                 if answer is not None:
                     return _plain(answer)
@@ -85,17 +101,20 @@ class ApertiumPipeline:
         )
 
     async def aclose(self) -> None:
-        """Leave no process. The pipeline starts again if it is asked again."""
+        """Leave no process; whoever still waits for an answer gets LegUnavailable."""
+        self._closed = True
         self._stop()
+        # Someone may be starting it just now.
+        async with self._lock:
+            self._stop()
 
     async def _ask(self, question: str) -> str | None:
-        """One exchange; None when the processes turned out dead, which stops them."""
-        starting = self._answers is None
+        """One exchange; None when the processes turned out dead, which clears them away."""
         try:
-            async with asyncio.timeout(_START_S if starting else _ANSWER_S):
-                if starting:
-                    await self._start()
-                return await self._exchange(question.encode())
+            async with asyncio.timeout(_ANSWER_S if self._running else _START_S):
+                if self._running is None:
+                    self._running = await self._start()
+                return await _exchange(self._running, question)
         except asyncio.IncompleteReadError:
             self._stop()
             return None
@@ -103,43 +122,39 @@ class ApertiumPipeline:
             self._stop()
             raise LegTimeout(f"the Apertium mode {self.mode} did not answer in time") from error
 
-    async def _exchange(self, question: bytes) -> str:
-        assert self._questions is not None and self._answers is not None
-        self._questions.write(question + b"\0")
-        # Answers to questions whose askers were cancelled come first.
-        self._owed += 1
-        answer = b""
-        while self._owed:
-            answer = await self._answers.readuntil(b"\0")
-            self._owed -= 1
-        return answer[:-1].decode("utf-8", "replace")
-
-    async def _start(self) -> None:
-        self._stop()
+    async def _start(self) -> _Running:
         spawning = asyncio.create_task(asyncio.to_thread(_spawn, self.mode, self._programs))
-        try:
-            self._processes = await asyncio.shield(spawning)
-        except asyncio.CancelledError:
-            _kill(await spawning)
-            raise
         loop = asyncio.get_running_loop()
         answers = asyncio.StreamReader(limit=_LONGEST_ANSWER)
-        reading, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(answers), self._processes[-1].stdout
-        )
-        self._transports.append(reading)
-        self._questions, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, self._processes[0].stdin)
-        self._transports.append(self._questions)
-        self._answers = answers
+        try:
+            processes = await asyncio.shield(spawning)
+            answering, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(answers), processes[-1].stdout
+            )
+            questions, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, processes[0].stdin)
+        except asyncio.CancelledError:
+            _discard(await spawning)
+            raise
+        return _Running(processes, questions, answers, answering)
 
     def _stop(self) -> None:
-        for transport in self._transports:
-            transport.close()
-        self._transports.clear()
-        self._answers = self._questions = None
-        self._owed = 0
-        _kill(self._processes)
-        self._processes = []
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
+
+
+async def _exchange(running: _Running, question: str) -> str:
+    running.questions.write(question.encode() + b"\0")
+    # Answers to questions whose askers were cancelled come first.
+    running.owed += 1
+    answer = b""
+    while running.owed:
+        answer = await running.answers.readuntil(b"\0")
+        running.owed -= 1
+        if _BLANKS.encode() not in answer:
+            # Programs whose upstream died still flush an empty answer.
+            raise asyncio.IncompleteReadError(answer, None)
+    return answer[:-1].decode("utf-8", "replace")
 
 
 def _programs(mode: str, modes: Path) -> list[list[str]]:
@@ -166,7 +181,7 @@ def _spawn(mode: str, programs: list[list[str]]) -> list[subprocess.Popen[bytes]
     try:
         for program in programs:
             above = processes[-1].stdout if processes else None
-            # A session of its own: Ctrl-C in the terminal is for the command, which closes the pipeline when it is done.
+            # In a session of its own, for Ctrl-C in the terminal is the command's, which then closes the pipeline.
             process = subprocess.Popen(
                 program,
                 stdin=above or subprocess.PIPE,
@@ -179,21 +194,27 @@ def _spawn(mode: str, programs: list[list[str]]) -> list[subprocess.Popen[bytes]
             if above is not None:
                 above.close()
     except OSError as error:
-        _kill(processes)
+        _discard(processes)
         raise LegUnavailable(f"{programs[len(processes)][0]} did not start: {error}", hint=_remedy(mode)) from error
     return processes
 
 
-def _kill(processes: list[subprocess.Popen[bytes]]) -> None:
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         process.kill()
     for process in processes:
         process.wait()
+
+
+def _discard(processes: list[subprocess.Popen[bytes]]) -> None:
+    """End processes whose pipes no transport has taken over."""
+    _end(processes)
+    for process in processes:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
 
 
 def _plain(answer: str) -> str:
-    text = answer.rpartition(_END[1:])[0].removesuffix(_END[0])
+    text = answer.rpartition(_BLANKS)[0].removesuffix(_STOP)
     return _ESCAPED.sub(r"\1", _FAILURE_MARK.sub("", text)).strip()

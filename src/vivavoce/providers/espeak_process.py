@@ -6,7 +6,7 @@ import asyncio
 import struct
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -50,12 +50,12 @@ class EspeakProcess:
         async with self._lock:
             await self._started()
 
-    async def phonemes(self, text: str, *, voice: str) -> str:
-        """IPA of the text, its punctuation kept where it ends clauses."""
-        async with aclosing(self._request(b"p", text, voice, WORDS_PER_MINUTE)) as answers:
+    async def phonemes(self, text: str, *, voice: str, tie: bool = False) -> str:
+        """IPA of the text, its punctuation kept where it ends clauses; `tie` joins one sound's signs by "^"."""
+        async with aclosing(self._request(b"t" if tie else b"p", text, voice, WORDS_PER_MINUTE)) as answers:
             return (await anext(answers)).decode()
 
-    async def speak(self, text: str, *, voice: str, speed: float = 1.0) -> AsyncIterator[Samples]:
+    async def speak(self, text: str, *, voice: str, speed: float = 1.0) -> AsyncGenerator[Samples, None]:
         """Sound of the text at `rate_hz`, in buffers of 60 ms. Closing the iterator stops the engine."""
         rate = min(max(round(WORDS_PER_MINUTE * speed), MIN_WORDS_PER_MINUTE), MAX_WORDS_PER_MINUTE)
         async with aclosing(self._request(b"s", text, voice, rate)) as answers:
@@ -70,7 +70,7 @@ class EspeakProcess:
         async with self._lock:
             await self._reap()
 
-    async def _request(self, kind: bytes, text: str, voice: str, rate: int) -> AsyncIterator[bytes]:
+    async def _request(self, kind: bytes, text: str, voice: str, rate: int) -> AsyncGenerator[bytes, None]:
         """The answers to one request, the last of them included; a process that dies is replaced once."""
         body = kind + struct.pack("<H", rate) + voice.encode() + b"\0" + text.replace("\0", " ").encode()
         given = 0

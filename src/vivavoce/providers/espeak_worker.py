@@ -4,6 +4,7 @@ espeak-ng is GPL-3, so its library is loaded here and nowhere else. Messages go 
 length followed by that many bytes, the first of which is the kind:
 
     in   p  u16 words per minute, voice, NUL, text    phonemes of the text
+         t  the same                                  the same, with ties in diphthongs and affricates
          s  the same                                  sound of the text
          c                                            end the speak under way; without one it does nothing
     out  r  u32 rate in Hz                            the engine is ready
@@ -27,11 +28,12 @@ LIBRARY = "libespeak-ng.so.1"
 BUFFER_MS = 60
 SYNCHRONOUS, DO_NOT_EXIT = 2, 1 << 15
 UTF8, IPA = 1, 2
+TIE = 0x80 | ord("^") << 8
 RATE = 1
 STDIN, STDOUT = 0, 1
 
 # A mark ends a clause only before white space or a closing sign: "3.50" and "10:30" stay whole.
-CLAUSE_END = re.compile(r"(\s*(?:[,.;:!?…]+(?=[\s\"”’»)\]]|$)|[—…]+|\s[–-](?=\s))\s*)")
+CLAUSE_END = re.compile(r"(\s*(?:[,.;:!?…]+(?=[\s\"\u201d\u2019»)\]]|$)|[—…]+|\s[\u2013-](?=\s))\s*)")
 LANGUAGE_SWITCH = re.compile(r"\([a-z]{2,3}(?:-[a-z0-9-]+)?\)")
 
 
@@ -79,24 +81,30 @@ class Engine:
                 raise ValueError(f"espeak-ng has no voice {voice!r}")
         self._voice = voice
 
-    def phonemes(self, text: str) -> str:
+    def phonemes(self, text: str, *, tie: bool) -> str:
         """IPA of the text with its marks between the clauses."""
+        mode = IPA | TIE if tie else IPA
         pieces = CLAUSE_END.split(text)
-        said = (re.sub(r"\s+", " ", mark) if at % 2 else self._clause(mark) for at, mark in enumerate(pieces))
+        said = (re.sub(r"\s+", " ", piece) if at % 2 else self._clause(piece, mode) for at, piece in enumerate(pieces))
         return LANGUAGE_SWITCH.sub("", "".join(said)).strip()
 
-    def _clause(self, text: str) -> str:
+    def _clause(self, text: str, mode: int) -> str:
         buffer = ctypes.create_string_buffer(text.encode())
         position = ctypes.c_void_p(ctypes.addressof(buffer))
         found: list[bytes] = []
         while position.value:
-            found.append(self._library.espeak_TextToPhonemes(ctypes.byref(position), UTF8, IPA))
+            found.append(self._library.espeak_TextToPhonemes(ctypes.byref(position), UTF8, mode))
         return b" ".join(filter(None, found)).decode(errors="replace").strip()
 
     def speak(self, text: str, words_per_minute: int) -> None:
         """Write the text's sound to the pipe as it comes, until done or cancelled."""
         self._library.espeak_SetParameter(RATE, words_per_minute, 0)
         self._cancelled = False
+        self._synthesise(text)
+        if self._cancelled:
+            self._synthesise("")  # the library keeps words of what was broken off, and would say them in the next text
+
+    def _synthesise(self, text: str) -> None:
         data = text.encode() + b"\0"
         self._library.espeak_Synth(data, len(data), 0, 1, 0, UTF8, None, None)
 
@@ -153,8 +161,8 @@ def main() -> None:
         except ValueError as error:
             send(b"x", str(error).encode())
             continue
-        if kind == b"p":
-            send(b"d", engine.phonemes(text).encode())
+        if kind in b"pt":
+            send(b"d", engine.phonemes(text, tie=kind == b"t").encode())
         else:
             engine.speak(text, words_per_minute)
             send(b"d")

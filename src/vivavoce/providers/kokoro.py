@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vivavoce.audio.pcm import Pcm, from_float
+from vivavoce.audio.pcm import from_float
 from vivavoce.audio.resample import resample
 from vivavoce.errors import LegUnavailable
 from vivavoce.legs.values import SpeechChunk
@@ -62,7 +62,9 @@ class Kokoro:
         # Between units the threads would burn a core each in waiting for work.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._run_options = onnxruntime.RunOptions
-        self._session = onnxruntime.InferenceSession(str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
         self._vocabulary: dict[str, int] = json.loads((self._folder / "vocab.json").read_text("utf-8"))["vocab"]
         self._plan = UnitPlan(first_words=first_unit_words)
         self._espeak = EspeakProcess()
@@ -72,8 +74,8 @@ class Kokoro:
         name = voice or VOICES.get(language, "")
         style = self._style(name, language)
 
-        async def speak(utterance: Utterance) -> AsyncIterator[SpeechChunk]:
-            for unit in units(utterance.text, self._plan):
+        async def speak(utterance: Utterance) -> AsyncGenerator[SpeechChunk, None]:
+            for unit in units(utterance.text, self._plan, language=language):
                 sound = await self._unit(unit, language, style, utterance.speed)
                 pcm = resample(from_float(sound, RATE_HZ), rate_hz)
                 yield SpeechChunk(pcm, utterance.epoch, unit)
@@ -97,10 +99,8 @@ class Kokoro:
             )
         return np.fromfile(path, np.float32).reshape(-1, 1, 256)
 
-    async def _unit(
-        self, text: str, language: str, style: NDArray[np.float32], speed: float
-    ) -> NDArray[np.float32]:
-        phonemes = await self._espeak.phonemes(text, voice=voice_for(language))
+    async def _unit(self, text: str, language: str, style: NDArray[np.float32], speed: float) -> NDArray[np.float32]:
+        phonemes = await self._espeak.phonemes(text, voice=voice_for(language), tie=True)
         ids = self._ids(phonemes, language)
         if not ids:
             return np.zeros(0, np.float32)
@@ -124,9 +124,7 @@ class Kokoro:
                 phonemes = phonemes.replace(sign, other)
         return [self._vocabulary[sign] for sign in phonemes if sign in self._vocabulary][:_LONGEST_TOKENS]
 
-    def _run(
-        self, ids: list[int], style: NDArray[np.float32], speed: float, options: Any
-    ) -> NDArray[np.float32]:
+    def _run(self, ids: list[int], style: NDArray[np.float32], speed: float, options: Any) -> NDArray[np.float32]:
         feeds = {
             "tokens": np.array([[_PAD, *ids, _PAD]], np.int64),
             "style": style[min(len(ids), len(style)) - 1],

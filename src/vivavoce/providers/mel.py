@@ -27,7 +27,7 @@ def log_mel(samples: Floats, frames: int) -> Floats:
     spoken = min(frames, -(-len(samples) // HOP))
     padded = np.zeros(spoken * HOP + FFT, np.float32)
     padded[FFT // 2 : FFT // 2 + len(samples)] = samples
-    windows = np.lib.stride_tricks.sliding_window_view(padded, FFT)[:: HOP][:spoken]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP][:spoken]
     spectrum = np.fft.rfft(windows * _hann(), axis=1)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
     decades = np.full((BANDS, frames), np.log10(_FLOOR), np.float32)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ class Utterance:
     speed: float
 
 
-Speak = Callable[[Utterance], AsyncIterator[SpeechChunk]]
+Speak = Callable[[Utterance], AsyncGenerator[SpeechChunk, None]]
 """Gives the sound of one text, piece by piece. It is cancelled where the text is not wanted any more."""
 
 
@@ -104,5 +105,6 @@ class SpeechQueue:
             await self._ready.put(error)
 
     async def _fill(self, utterance: Utterance) -> None:
-        async for chunk in self._speak(utterance):
-            await self._ready.put(chunk)
+        async with aclosing(self._speak(utterance)) as chunks:
+            async for chunk in chunks:
+                await self._ready.put(chunk)

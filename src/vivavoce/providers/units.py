@@ -9,15 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_BREAKS = (".", "!", "?", "…", ";", ":", ",")
-_HOLDS = frozenset(
-    "a o as os um uma de do da dos das em no na nos nas para por com e ou que se ao à seu sua "
-    "the an of to in on at by for with and or but that is are your my his her its our their "
-    "el la los las un una del al en y le lo su "
-    "les des du au aux et ou une dans sur pour par avec ne "
-    "il gli i di della dei nel nella per con "
-    "els dels als amb".split()
-)
+from vivavoce.text.phrases import CLAUSE_ENDS, SENTENCE_ENDS, phrases, spoken_form
+
+_ENDS = (*SENTENCE_ENDS, *CLAUSE_ENDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +23,7 @@ class UnitPlan:
     most_words: int = 16
 
 
-def units(text: str, plan: UnitPlan) -> list[str]:
+def units(text: str, plan: UnitPlan, *, language: str) -> list[str]:
     """Cut a text into units; joined by spaces they are the text again.
 
     A unit ends at punctuation where one is near, not after an article or preposition, never inside a number, and none
@@ -40,29 +34,28 @@ def units(text: str, plan: UnitPlan) -> list[str]:
     wanted = float(plan.first_words)
     at = 0
     while at < len(words):
-        count = _length(words[at:], round(wanted), plan.most_words)
+        count = _length(words[at:], round(wanted), plan.most_words, phrases(language).holds)
         found.append(" ".join(words[at : at + count]))
         at += count
         wanted = min(plan.most_words, max(wanted, count) * plan.growth)
     return found
 
 
-def _length(words: list[str], wanted: int, most: int) -> int:
+def _length(words: list[str], wanted: int, most: int, holds: frozenset[str]) -> int:
     if len(words) <= wanted + 1:
         return len(words)
     for count in range(wanted, max(1, wanted // 2) - 1, -1):
-        if words[count - 1].endswith(_BREAKS) and count > 1:
+        if words[count - 1].endswith(_ENDS) and count > 1:
             return count
     for count in range(wanted + 1, min(most, wanted + wanted // 2) + 1):
-        if count < len(words) and words[count - 1].endswith(_BREAKS):
+        if count < len(words) and words[count - 1].endswith(_ENDS):
             return count
     count = wanted
-    while count < min(len(words) - 1, most) and not _may_end(words[count - 1], words[count]):
+    while count < min(len(words) - 1, most) and not _may_end(words[count - 1], words[count], holds):
         count += 1
     return len(words) if count == len(words) - 1 else count
 
 
-def _may_end(last: str, after: str) -> bool:
-    bare = last.casefold().strip("\"'«»“”¿¡(")
+def _may_end(last: str, after: str, holds: frozenset[str]) -> bool:
     joined = bool(re.search(r"\d$", last)) and bool(re.match(r"[\d%€$]", after))
-    return bare not in _HOLDS and not joined
+    return spoken_form(last) not in holds and not joined

@@ -79,9 +79,7 @@ async def open_legs(
         stack.push_async_callback(stt.aclose)
         synthesizer: Synthesizer | None = None
         if voice is not None:
-            synthesizer = load_engine(
-                settings, voice.engine, store=store, first_unit_words=translate.first_unit_words
-            )
+            synthesizer = load_engine(settings, voice.engine, store=store, first_unit_words=translate.first_unit_words)
             stack.push_async_callback(synthesizer.aclose)
         engines = Engines(lambda name: load_engine(settings, name, store=store))
         stack.push_async_callback(engines.aclose)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 from vivavoce.legs.values import Word
-from vivavoce.translate.stability import spoken_form
+from vivavoce.text.phrases import CLAUSE_ENDS, SENTENCE_ENDS, Phrases, phrases, spoken_form
 
-_SENTENCE_ENDS = (".", "!", "?", "…")
-_CLAUSE_ENDS = (",", ";", ":")
 _MS_PER_CHARACTER = 58.0
 _ABBREVIATIONS = frozenset({"mr", "mrs", "ms", "dr", "st", "no", "vs", "sr", "sra", "etc", "e.g", "i.e"})
 
@@ -23,8 +18,8 @@ class CutSettings:
 
     Nothing is cut while more than `hungry_ms` of dub is still to be heard: waiting costs the listener nothing then,
     and a longer clause is translated better. `patience_ms` of pending speech ends that wait. What would keep the dub
-    busy for more than `longest_ms` is cut only after `overlong_ms`: should the speaker end now, the last words would wait
-    behind it.
+    busy for more than `longest_ms` is cut only after `overlong_ms`: should the speaker end now, the last words would
+    wait behind it.
     """
 
     sentence_ms: float = 900.0
@@ -36,21 +31,6 @@ class CutSettings:
     overlong_ms: float = 9000.0
     patience_ms: float = 9500.0
     min_words: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Phrases:
-    openers: frozenset[str]
-    holds: frozenset[str]
-    negations: frozenset[str]
-    numbers: frozenset[str]
-
-
-@cache
-def _phrases(language: str) -> _Phrases:
-    table = tomllib.loads((files("vivavoce.translate") / "phrases.toml").read_text(encoding="utf-8"))
-    row = table.get(language, {})
-    return _Phrases(*(frozenset(row.get(name, ())) for name in ("openers", "holds", "negations", "numbers")))
 
 
 def cut(
@@ -67,11 +47,11 @@ def cut(
     pending_ms = following[-1].end_ms - settled[0].start_ms
     if backlog_ms > settings.hungry_ms and pending_ms < settings.patience_ms:
         return 0
-    phrases = _phrases(language)
+    table = phrases(language)
     words = [*settled, following[0]]
     best, best_needed_ms = 0, float("inf")
     for count in range(settings.min_words, len(settled) + 1):
-        needed_ms = _needed_ms(words[count - 1].text, words[count].text, phrases, settings)
+        needed_ms = _needed_ms(words[count - 1].text, words[count].text, table, settings)
         if backlog_ms + _voiced_ms(words[:count]) > settings.longest_ms:
             needed_ms = max(needed_ms, settings.overlong_ms)
         if pending_ms >= needed_ms and needed_ms <= best_needed_ms:
@@ -83,27 +63,27 @@ def _voiced_ms(words: Sequence[Word]) -> float:
     return sum(len(word.text) + 1 for word in words) * _MS_PER_CHARACTER
 
 
-def _needed_ms(last: str, after: str, phrases: _Phrases, settings: CutSettings) -> float:
-    if not _separable(last, after, phrases):
+def _needed_ms(last: str, after: str, table: Phrases, settings: CutSettings) -> float:
+    if not _separable(last, after, table):
         return float("inf")
-    if last.endswith(_SENTENCE_ENDS) and spoken_form(last) not in _ABBREVIATIONS:
+    if last.endswith(SENTENCE_ENDS) and spoken_form(last) not in _ABBREVIATIONS:
         return settings.sentence_ms
-    if last.endswith(_CLAUSE_ENDS):
+    if last.endswith(CLAUSE_ENDS):
         return settings.clause_ms
-    return settings.phrase_ms if spoken_form(after) in phrases.openers else settings.anywhere_ms
+    return settings.phrase_ms if spoken_form(after) in table.openers else settings.anywhere_ms
 
 
-def _separable(last: str, after: str, phrases: _Phrases) -> bool:
+def _separable(last: str, after: str, table: Phrases) -> bool:
     bare, following = spoken_form(last), spoken_form(after)
-    if last.endswith(_SENTENCE_ENDS) and bare not in _ABBREVIATIONS and not bare[-1:].isdigit():
+    if last.endswith(SENTENCE_ENDS) and bare not in _ABBREVIATIONS and not bare[-1:].isdigit():
         return True
-    if bare in phrases.holds or bare in phrases.negations or bare.endswith("n't"):
+    if bare in table.holds or bare in table.negations or bare.endswith("n't"):
         return False
-    if last.endswith(_CLAUSE_ENDS):
-        return not (_numeric(bare, phrases) and _numeric(following, phrases))
+    if last.endswith(CLAUSE_ENDS):
+        return not (_numeric(bare, table) and _numeric(following, table))
     # A number belongs to what it counts, a capital to the name that goes on after it.
-    return not _numeric(bare, phrases) and not (last[:1].isupper() and after[:1].isupper())
+    return not _numeric(bare, table) and not (last[:1].isupper() and after[:1].isupper())
 
 
-def _numeric(word: str, phrases: _Phrases) -> bool:
-    return any(c.isdigit() for c in word) or word in phrases.numbers or word in {"%", "×", "="}
+def _numeric(word: str, table: Phrases) -> bool:
+    return any(c.isdigit() for c in word) or word in table.numbers or word in {"%", "×", "="}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from vivavoce.translate.stability import spoken_form
+from vivavoce.text.phrases import spoken_form
 
 _ALIKE = 0.6
 

@@ -12,7 +12,7 @@ from vivavoce.audio.pcm import FRAME_MS, Pcm, Samples
 from vivavoce.audio.resample import Resampler
 from vivavoce.clock import NS_PER_MS, Clock
 from vivavoce.contract.spans import SpanRecorder
-from vivavoce.errors import AudioError
+from vivavoce.errors import AudioError, VivavoceError
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.stt import SpeechToText
 from vivavoce.legs.tts import Synthesizer
@@ -87,6 +87,11 @@ class Session:
         """Session time: what sample would arrive now."""
         return 0.0 if self._origin_ns is None else (self._clock.now_ns() - self._origin_ns) / NS_PER_MS
 
+    @property
+    def idle(self) -> bool:
+        """While it runs: whether all speech so far was interpreted and the listener has heard all of the dub."""
+        return not self._unfinished
+
     async def run(self, frames: AsyncIterable[Pcm]) -> None:
         """Interpret all frames and speak to the end. A source that breaks is raised after its sound was finished."""
         settings = self._settings
@@ -116,17 +121,23 @@ class Session:
                 now_ms=lambda: self.now_ms,
                 tell=self._tell,
             )
-            async with asyncio.TaskGroup() as group:
-                workers = [group.create_task(self._ear.run()), group.create_task(self._voiceover.run())]
-                broken = await self._drive(frames)
-                for worker in workers:
-                    worker.cancel()
+            broken = await self._work(frames)
+        except BaseExceptionGroup as group:
+            raise _first_of_ours(group) or group from None
         finally:
             await stt.aclose()
             if voice is not None:
                 await voice.aclose()
         if broken is not None:
             raise broken
+
+    async def _work(self, frames: AsyncIterable[Pcm]) -> AudioError | None:
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(self._ear.run()), group.create_task(self._voiceover.run())]
+            broken = await self._drive(frames)
+            for worker in workers:
+                worker.cancel()
+        return broken
 
     async def _drive(self, frames: AsyncIterable[Pcm]) -> AudioError | None:
         await self._output(np.zeros(0, np.int16), self.dub.read(self._frame))
@@ -180,3 +191,11 @@ class Session:
             # Answers pass through queues to their tasks: let those run.
             for _ in range(4):
                 await asyncio.sleep(0)
+
+
+def _first_of_ours(error: BaseException) -> VivavoceError | None:
+    """The error that ended a task group, so that callers need not look into the group."""
+    if isinstance(error, VivavoceError):
+        return error
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return next((found for each in inner if (found := _first_of_ours(each))), None)

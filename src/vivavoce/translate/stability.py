@@ -9,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vivavoce.legs.values import Word
-
-
-def spoken_form(text: str) -> str:
-    """A word without case and surrounding punctuation, for comparing."""
-    return text.casefold().strip(" .,;:!?…\"'“”‘’«»()[]-–—¿¡")
+from vivavoce.text.phrases import spoken_form
 
 
 class Agreement:

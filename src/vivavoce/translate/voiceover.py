@@ -11,6 +11,7 @@ from vivavoce.errors import LegError
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.tts import SpeechStream
 from vivavoce.legs.values import Clause, SpeechChunk
+from vivavoce.text.phrases import SENTENCE_ENDS
 from vivavoce.translate.continuation import continuation
 from vivavoce.translate.dub import DubSettings, DubTrack
 from vivavoce.translate.events import Event, Notice, NoticeKind, Spoken, Translated
@@ -183,7 +184,7 @@ class Voiceover:
 
     async def _in_sentence(self, line: Line, translator: Translator) -> str:
         """Translate a clause as the continuation of what was said of its sentence, where that is possible."""
-        source, target = self._sentence if self._sentence_of == line.utterance else ("", "")
+        source, target = self._sentence_so_far(line)
         if source:
             whole = await self._render(replace(line.clause, text=f"{source} {line.clause.text}"), line, translator)
             text = continuation(target, whole)
@@ -191,10 +192,11 @@ class Voiceover:
                 return text
         return await self._render(line.clause, line, translator)
 
+    def _sentence_so_far(self, line: Line) -> tuple[str, str]:
+        return self._sentence if self._sentence_of == line.utterance else ("", "")
+
     async def _render(self, clause: Clause, line: Line, translator: Translator) -> str:
-        chunks = translator.translate(
-            clause, source=line.language, target=self._target, context=tuple(self._said)
-        )
+        chunks = translator.translate(clause, source=line.language, target=self._target, context=tuple(self._said))
         return "".join([chunk.text async for chunk in chunks]).strip()
 
     def _pace(self, line: Line) -> None:
@@ -212,16 +214,25 @@ class Voiceover:
         self._tell(Notice(kind, text, self._now_ms()))
 
     async def _collect(self, voice: SpeechStream) -> None:
-        async for chunk in voice:
-            line = self._lines.get(chunk.epoch)
-            if line is None or line.dropped:
-                continue
-            if line.audible_ms is None and len(chunk.pcm.samples):
-                line.audible_ms = self._now_ms()
-            if line.certain:
-                self._place(line, chunk)
-            else:
-                line.held.append(chunk)
+        while True:
+            try:
+                async for chunk in voice:
+                    self._take(chunk)
+                return
+            except LegError as error:
+                # The clause is lost to the ear; its subtitle stands, and the next one is tried.
+                self._notice(NoticeKind.TTS_FAILED, f"{error}; subtitles go on")
+
+    def _take(self, chunk: SpeechChunk) -> None:
+        line = self._lines.get(chunk.epoch)
+        if line is None or line.dropped:
+            return
+        if line.audible_ms is None and len(chunk.pcm.samples):
+            line.audible_ms = self._now_ms()
+        if line.certain:
+            self._place(line, chunk)
+        else:
+            line.held.append(chunk)
 
     def _place(self, line: Line, chunk: SpeechChunk) -> None:
         if len(chunk.pcm.samples):
@@ -232,9 +243,7 @@ class Voiceover:
                 line.placed_ms, line.waited_ms = placed.start_ms, placed.waited_ms
                 self._placed.append(line)
             self._tell(
-                Spoken(
-                    line.utterance, line.number, chunk.text, placed.start_ms, placed.end_ms, placed.waited_ms, first
-                )
+                Spoken(line.utterance, line.number, chunk.text, placed.start_ms, placed.end_ms, placed.waited_ms, first)
             )
         if chunk.last:
             self._finish(line)
@@ -244,14 +253,13 @@ class Voiceover:
             return
         line.announced = True
         self._said.append(line.text)
-        source, target = self._sentence if self._sentence_of == line.utterance else ("", "")
+        source, target = self._sentence_so_far(line)
         self._sentence_of = line.utterance
-        ended = line.clause.text.endswith((".", "!", "?"))
-        self._sentence = ("", "") if ended else (f"{source} {line.clause.text}".strip(), f"{target} {line.text}".strip())
+        self._sentence = (f"{source} {line.clause.text}".strip(), f"{target} {line.text}".strip())
+        if line.clause.text.endswith(SENTENCE_ENDS):
+            self._sentence = ("", "")
         self._tell(
-            Translated(
-                line.utterance, line.number, line.clause, line.text, line.language, line.spoken, self._now_ms()
-            )
+            Translated(line.utterance, line.number, line.clause, line.text, line.language, line.spoken, self._now_ms())
         )
 
     def _finish(self, line: Line) -> None:

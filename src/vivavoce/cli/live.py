@@ -1,0 +1,238 @@
+"""Runs one `vivavoce translate`: source, legs, session, outputs, what is shown meanwhile, and the report."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+import uvloop
+from rich.console import Console
+from vivavoce.translate.subtitles import SubtitleWriter
+
+from vivavoce.audio.devices import MicSource, SpeakerSink
+from vivavoce.audio.files import FileSource
+from vivavoce.audio.pcm import Pcm, Samples
+from vivavoce.audio.sinks import check_output
+from vivavoce.cli.outputs import Outputs
+from vivavoce.cli.report import write_report
+from vivavoce.cli.screen import Screen
+from vivavoce.cli.summary import report_data, screen_state, utterance_rows
+from vivavoce.clock import Clock, SteppedClock, SystemClock
+from vivavoce.config.load import load_settings
+from vivavoce.config.settings import Settings, config_hash
+from vivavoce.contract.envelope import Envelope, enclose, machine_load
+from vivavoce.contract.figures import contract_figures, measured_stages
+from vivavoce.contract.last_run import save_last_run
+from vivavoce.contract.page import BudgetPage
+from vivavoce.errors import NoSpeech, VivavoceError, WrongLanguage
+from vivavoce.translate.assembly import AUTO, Voice, choose_voice, open_legs, session_settings
+from vivavoce.translate.events import Event
+from vivavoce.translate.record import SessionRecord
+from vivavoce.translate.session import Session
+
+MIC = "mic"
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What the command line asked for."""
+
+    source: str
+    spoken: str
+    target: str
+    voice: str
+    dub: Path | None
+    mix: Path | None
+    subtitles: Path | None
+    report: Path | None
+    dubbed: bool
+    paced: bool
+    play: bool
+    device: str | None
+    config: Path | None
+    as_json: bool
+
+    @property
+    def live(self) -> bool:
+        return self.source == MIC
+
+    @property
+    def file(self) -> Path | None:
+        return None if self.live else Path(self.source)
+
+
+def run_job(job: Job) -> None:
+    """Interpret, show, write, and raise what went wrong after everything that was finished is on disk."""
+    settings = load_settings(job.config)
+    settings.profile()
+    _check(job)
+    voice = choose_voice(settings, job.voice, language=job.target) if job.dubbed else None
+    record = SessionRecord()
+    load = machine_load()
+    console = Console(stderr=job.as_json, highlight=False)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        outcome = runner.run(_interpret(job, settings, voice, record, console))
+    envelope = _figures(job, settings, record, outcome.session, load)
+    _publish(job, settings, voice, record, outcome.session, envelope, console)
+    if outcome.broken is not None:
+        raise outcome.broken
+    if outcome.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    _judge(job, record)
+
+
+def _check(job: Job) -> None:
+    """Refuse before anything is loaded what could only fail later."""
+    others = [path for path in (job.file,) if path is not None]
+    for path in (job.dub, job.mix, job.subtitles, job.report):
+        if path is not None:
+            check_output(path, sources=others)
+            others.append(path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    session: Session
+    interrupted: bool
+    broken: VivavoceError | None
+
+
+async def _interpret(
+    job: Job, settings: Settings, voice: Voice | None, record: SessionRecord, console: Console
+) -> _Outcome:
+    clock: Clock = SystemClock() if job.paced or job.live else SteppedClock()
+    wanted = session_settings(settings, source=job.spoken, target=job.target, voice=voice)
+    rate_hz = wanted.rate_hz
+    async with AsyncExitStack() as stack:
+        source: MicSource | FileSource
+        if job.file is None:
+            source = MicSource(device=job.device, clock=clock, rate_hz=rate_hz)
+        else:
+            source = FileSource(job.file, clock=clock, rate_hz=rate_hz)
+        stack.push_async_callback(source.aclose)
+        with console.status("loading the engines …"):
+            legs = await stack.enter_async_context(
+                open_legs(settings, source=job.spoken, target=job.target, voice=voice)
+            )
+        speaker = SpeakerSink(clock=clock, rate_hz=rate_hz) if job.play or job.live else None
+        if speaker is not None:
+            await speaker.start()
+        outputs = await stack.enter_async_context(
+            Outputs(
+                dub=job.dub,
+                mix=job.mix,
+                speaker=speaker,
+                source=job.file,
+                rate_hz=rate_hz,
+                duck_db=settings.translate.duck_db,
+            )
+        )
+        subtitles = None
+        if job.subtitles is not None:
+            subtitles = stack.enter_context(SubtitleWriter(job.subtitles, language=job.target))
+        screen = stack.enter_context(Screen(console, source=job.spoken, target=job.target))
+        profile = settings.profile()
+        duration_ms = None if isinstance(source, MicSource) else source.duration_ms
+
+        def tell(event: Event) -> None:
+            record.take(event)
+            if subtitles is not None:
+                subtitles.take(event)
+
+        async def output(original: Samples, dub: Samples) -> None:
+            await outputs.write(original, dub)
+            if screen.due:
+                screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
+
+        session = Session(
+            legs=legs, settings=wanted, clock=clock, tell=tell, output=output, paced=job.paced or job.live
+        )
+        outcome = await _until_done_or_interrupted(session, source)
+        screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
+        if speaker is not None and outcome.broken is None and not outcome.interrupted:
+            await speaker.drain()
+        return outcome
+
+
+async def _until_done_or_interrupted(session: Session, frames: AsyncIterable[Pcm]) -> _Outcome:
+    """Ctrl-C ends the session, not the program: what was finished is still to be put in order."""
+    task = asyncio.create_task(session.run(frames))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return _Outcome(session, True, None)
+    except VivavoceError as error:
+        return _Outcome(session, False, error)
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+    return _Outcome(session, False, None)
+
+
+def _figures(
+    job: Job, settings: Settings, record: SessionRecord, session: Session, load: tuple[float, ...]
+) -> Envelope:
+    paced = job.paced or job.live
+    latencies = contract_figures(session.spans, settings.profile()) if paced else {}
+    return enclose(
+        "vivavoce translate",
+        {**latencies, "utterances": utterance_rows(record)},
+        config_hash=config_hash(settings),
+        n=len(record.utterances),
+        load=load,
+        void_reason=None if paced else "not played at real time: latency has no meaning",
+    )
+
+
+def _publish(
+    job: Job,
+    settings: Settings,
+    voice: Voice | None,
+    record: SessionRecord,
+    session: Session,
+    envelope: Envelope,
+    console: Console,
+) -> None:
+    """The report, the contract's table, and the figures for `vivavoce budget`."""
+    if job.report is not None:
+        engines = {"detector": settings.translate.detector, "stt": settings.translate.stt}
+        if voice is not None:
+            engines["tts"] = voice.engine
+        data = report_data(
+            record,
+            envelope,
+            settings.profile(),
+            source=job.source,
+            languages=(job.spoken, job.target),
+            engines=engines,
+            duration_ms=session.dub.position_ms,
+            min_confidence=settings.translate.min_confidence,
+        )
+        write_report(job.report, data)
+    if envelope.figures.get("stages"):
+        save_last_run(envelope, source=job.source)
+        console.print(BudgetPage(settings.profile(), measured_stages(envelope.figures), job.source))
+    for path in (job.dub, job.mix, job.subtitles, job.report):
+        if path is not None:
+            console.print(f"written: {path}")
+    if job.as_json:
+        typer.echo(envelope.to_text(), nl=False)
+
+
+def _judge(job: Job, record: SessionRecord) -> None:
+    """Tell what makes the result useless although nothing broke."""
+    if job.file is not None and not record.anything_heard:
+        raise NoSpeech(f"nobody speaks in {job.source}", hint="is it the right file, and the right track of it?")
+    other = record.mostly_in_another_language(job.spoken)
+    if other is not None:
+        raise WrongLanguage(
+            f"{job.source} is in {other}, not {job.spoken}: only subtitles were made",
+            hint=f"say --from {other}, or --from {AUTO}",
+        )

@@ -1,0 +1,63 @@
+"""Where a session's sound goes: files and a speaker, together behind one call a frame."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from vivavoce.audio.devices import SpeakerSink
+from vivavoce.audio.mixdown import Mixer
+from vivavoce.audio.pcm import Samples
+from vivavoce.audio.sinks import WavSink
+
+
+class Outputs:
+    """Writes the dub and the mix as they are heard. Closing keeps what was written, whatever ended the session."""
+
+    def __init__(
+        self,
+        *,
+        dub: Path | None,
+        mix: Path | None,
+        speaker: SpeakerSink | None,
+        source: Path | None,
+        rate_hz: int,
+        duck_db: float,
+    ) -> None:
+        others = [path for path in (source,) if path is not None]
+        self._files = ExitStack()
+        self._dub = self._mix = None
+        if dub is not None:
+            self._dub = self._files.enter_context(WavSink(dub, rate_hz, sources=others))
+            others.append(dub)
+        if mix is not None:
+            self._mix = self._files.enter_context(WavSink(mix, rate_hz, sources=others))
+        self._speaker = speaker
+        self._mixer = Mixer(rate_hz, duck_db=duck_db)
+        self._mixed = mix is not None or speaker is not None
+
+    async def write(self, original: Samples, dub: Samples) -> None:
+        """Take one frame. Raises OutputError when a file cannot grow, DeviceLost when the speaker is gone."""
+        if self._dub is not None:
+            self._dub.write(dub)
+        if not self._mixed:
+            return
+        mixed = self._mixer.mix(original, dub)
+        if self._mix is not None:
+            self._mix.write(mixed)
+        if self._speaker is not None:
+            await self._speaker.write(mixed)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._speaker is not None:
+                await self._speaker.aclose()
+        finally:
+            self._files.close()
