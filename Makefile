@@ -16,7 +16,7 @@ setup: ## system packages, .venv, the package and its models
 
 demo: setup ## interpret a real English recording into Portuguese, at real time
 	@mkdir -p $(DEMO)
-	$(BIN)/vivavoce translate "$$($(BIN)/vivavoce models path demo-en)" --from en --to pt --dub $(DEMO)/dub.wav \
+	$(BIN)/vivavoce translate "$$($(BIN)/vivavoce models path demo-en two_cities.wav)" --from en --to pt --dub $(DEMO)/dub.wav \
 	  --mix $(DEMO)/mix.wav --subtitles $(DEMO)/subtitles.vtt --report $(DEMO)/report.html
 
 test: setup ## every test, Rust and Python

@@ -114,7 +114,8 @@ def _read_soundfile(path: Path, found: Probe) -> Generator[Samples]:
 def _to_mono(block: NDArray[np.float32]) -> Samples:
     # Float files may hold anything: what is no number becomes silence, what is too loud saturates.
     mono = np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0).clip(-1.0, 1.0).mean(axis=1, dtype=np.float64)
-    return np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16)
+    samples: Samples = np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16)
+    return samples
 
 
 def _probe_ffmpeg(path: Path) -> Probe:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Measure how fast and how good it is on this machine.", no_args_is_help=True)
 
 INTERRUPTED = 130
+_PAGE_WIDTH = 120
 _PARTS = "clips,espeak,continuous,silence,pairs"
 
 
@@ -144,6 +145,8 @@ def _publish(
         "vivavoce bench translate", figures, config_hash=config_hash(settings), n=bench.n, load=load, void_reason=reason
     )
     console = Console(stderr=as_json, highlight=False)
+    if not console.is_terminal:
+        console.width = _PAGE_WIDTH
     console.print(bench_page(figures))
     if reason:
         console.print(f"[yellow]not valid: {reason}[/yellow]")

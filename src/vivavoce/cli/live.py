@@ -12,7 +12,6 @@ from pathlib import Path
 import typer
 import uvloop
 from rich.console import Console
-from vivavoce.translate.subtitles import SubtitleWriter
 
 from vivavoce.audio.devices import MicSource, SpeakerSink
 from vivavoce.audio.files import FileSource
@@ -34,6 +33,7 @@ from vivavoce.translate.assembly import AUTO, Voice, choose_voice, open_legs, se
 from vivavoce.translate.events import Event
 from vivavoce.translate.record import SessionRecord
 from vivavoce.translate.session import Session
+from vivavoce.translate.subtitles import SubtitleWriter
 
 MIC = "mic"
 INTERRUPTED = 130

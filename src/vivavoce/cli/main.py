@@ -39,6 +39,8 @@ def main(args: Sequence[str] | None = None) -> None:
 
     130 is an interruption. VIVAVOCE_TRACEBACK=1 shows where an error came from.
     """
+    # Its threads slow two cores down, and a process that is started while they work can hang in the fork.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app(args=args)
     except KeyboardInterrupt:

@@ -117,7 +117,7 @@ class ClipsPart:
             "queue_ms": latency(row.queue_ms for row in rows if row.timed),
             "label_ms": latency(row.label_ms for row in rows),
             "stages": self._stages(profile),
-            "segments": latency(length for row in rows for length in row.segments_ms),
+            "segments": segments_of(rows),
             **text_figures(rows),
             "erasure": {"committed": shown.committed, "visible": round(shown.normalised, 3)} if rows else None,
             "commit_ms": latency(lag.lag_ms for lag in self._commits),
@@ -143,6 +143,12 @@ def latency(values: Iterable[float | None]) -> dict[str, Any] | None:
     """Percentiles of the values that there are; None without any."""
     there = [value for value in values if value is not None]
     return latency_figures(there) if there else None
+
+
+def segments_of(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """Latency by the detector's own segments, from its own end: a clip with inner pauses has several."""
+    heard = latency(length for row in rows for length in row.segments_ms)
+    return {"n": heard["n"], "heard_ms": heard} if heard else None
 
 
 def cpu_per_speech_s(rows: Sequence[Row]) -> float | None:

@@ -107,8 +107,8 @@ class TranslateBench:
     @property
     def n(self) -> int:
         """How many utterances of the main pair the latencies rest on."""
-        rows = (self._main or self._second).rows if (self._main or self._second) else []
-        return sum(row.timed for row in rows)
+        part = self._main or self._second
+        return sum(row.timed for row in part.rows) if part is not None else 0
 
     @property
     def void_reason(self) -> str | None:

@@ -153,4 +153,5 @@ def slope_per_minute(points: Sequence[tuple[float, float]], *, after_ms: float =
     kept = [(at_ms / MS_PER_MINUTE, value) for at_ms, value in points if at_ms >= after_ms]
     if len(kept) < 3:
         return None
-    return float(np.polyfit(*np.array(kept).T, 1)[0])
+    minutes, values = np.array(kept).T
+    return float(np.polyfit(minutes, values, 1)[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -97,7 +97,7 @@ class LiveRun:
         async with aclosing(self._frames(pieces)) as frames:
             await self._session.run(frames)
 
-    async def _frames(self, pieces: Sequence[Samples]) -> AsyncIterator[Pcm]:
+    async def _frames(self, pieces: Sequence[Samples]) -> AsyncGenerator[Pcm, None]:
         origin_ns = self._clock.now_ns()
         size = self._rate_hz * FRAME_MS // 1000
         frames = 0

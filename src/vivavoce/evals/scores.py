@@ -60,7 +60,7 @@ def word_errors(pairs: Iterable[tuple[str, str]]) -> WordErrors | None:
 
 def chrf(pairs: Iterable[tuple[str, str]]) -> float | None:
     """Corpus chrF (sacreBLEU's defaults, 0 to 100) over (reference, hypothesis) pairs; None without references."""
-    from sacrebleu.metrics import CHRF
+    from sacrebleu.metrics.chrf import CHRF
 
     rows = [(reference, hypothesis) for reference, hypothesis in pairs if reference.strip()]
     if not rows:

@@ -59,7 +59,7 @@ def _levels_db(pcm: Pcm) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     energy = np.concatenate([[0.0], np.cumsum(pcm.as_float().astype(np.float64) ** 2)])
     starts = np.arange(0, len(pcm.samples) - window + 1, hop)
     mean = (energy[starts + window] - energy[starts]) / window
-    return 10.0 * np.log10(np.maximum(mean, 1e-12))
+    return np.asarray(10.0 * np.log10(np.maximum(mean, 1e-12)))
 
 
 def _runs(loud: np.ndarray[tuple[int], np.dtype[np.bool_]], *, at_least: int) -> list[tuple[int, int]]:

@@ -126,7 +126,7 @@ def _stages(figures: Mapping[str, Any]) -> Table:
         **figures["stages"],
         "heard, up to 5 s": figures.get("heard_ms"),
         "heard, over 5 s": figures.get("heard_long_ms"),
-        "heard, by segment of the detector": figures.get("segments"),
+        "heard, by segment of the detector": figures.get("segments", {}).get("heard_ms"),
         "label less detector's end": figures.get("label_ms"),
     }
     for name, row in rows.items():

@@ -35,11 +35,12 @@ class Espeak:
         """`voice` is any of espeak's own, or empty for the language's."""
         name = voice or voice_for(language)
         await self._process.phonemes("", voice=name)
+        resampler = Resampler(self._process.rate_hz, rate_hz)  # its filter takes milliseconds to make
 
         async def speak(utterance: Utterance) -> AsyncGenerator[SpeechChunk, None]:
             text = utterance.text
             async with aclosing(self._process.speak(text, voice=name, speed=utterance.speed)) as sound:
-                resampler = Resampler(self._process.rate_hz, rate_hz)
+                resampler.reset()
                 async for piece in _trimmed(sound, round(_MARGIN_S * self._process.rate_hz)):
                     if len(samples := resampler.push(piece)):
                         yield SpeechChunk(Pcm(samples, rate_hz), utterance.epoch, text)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from vivavoce.audio.pcm import Pcm
-from vivavoce.errors import LegError
 from vivavoce.legs.values import SpeechChunk
 
 _TEXTS = 64
@@ -37,7 +36,7 @@ class SpeechQueue:
         self._speak = speak
         self._silence = Pcm(np.zeros(0, np.int16), rate_hz)
         self._asked: asyncio.Queue[Utterance | int] = asyncio.Queue(_TEXTS)
-        self._ready: asyncio.Queue[SpeechChunk | LegError | None] = asyncio.Queue(_CHUNKS)
+        self._ready: asyncio.Queue[SpeechChunk | BaseException | None] = asyncio.Queue(_CHUNKS)
         self._dropped: set[int] = set()
         self._speaking: tuple[int, asyncio.Task[None]] | None = None
         self._worker = asyncio.create_task(self._work())
@@ -59,7 +58,7 @@ class SpeechQueue:
             self._ready.task_done()
             if chunk is None:
                 return
-            if isinstance(chunk, LegError):
+            if isinstance(chunk, BaseException):
                 raise chunk
             if chunk.epoch not in self._dropped:
                 yield chunk
@@ -71,8 +70,10 @@ class SpeechQueue:
     async def aclose(self) -> None:
         self._worker.cancel()
         await asyncio.gather(self._worker, return_exceptions=True)
-        if not self._ready.full():
-            self._ready.put_nowait(None)
+        while not self._ready.empty():
+            self._ready.get_nowait()
+            self._ready.task_done()
+        self._ready.put_nowait(None)
 
     async def _work(self) -> None:
         while True:
@@ -100,8 +101,6 @@ class SpeechQueue:
                 task.cancel()
                 await asyncio.wait([task])
         if not task.cancelled() and (error := task.exception()) is not None:
-            if not isinstance(error, LegError):
-                raise error
             await self._ready.put(error)
 
     async def _fill(self, utterance: Utterance) -> None:

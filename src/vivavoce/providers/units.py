@@ -11,15 +11,20 @@ from dataclasses import dataclass
 
 from vivavoce.text.phrases import CLAUSE_ENDS, SENTENCE_ENDS, phrases, spoken_form
 
+_ENOUGH_CHARACTERS = 5
 _ENDS = (*SENTENCE_ENDS, *CLAUSE_ENDS)
 
 
 @dataclass(frozen=True, slots=True)
 class UnitPlan:
-    """Words of the first unit, and how many times as long each next one may be."""
+    """Words of the first unit, and how many times as long each next one may be.
+
+    A first unit of more than `first_characters` is a single word: its length is what the listener waits for.
+    """
 
     first_words: int = 2
-    growth: float = 2.0
+    first_characters: int = 12
+    growth: float = 2.5
     most_words: int = 16
 
 
@@ -32,9 +37,12 @@ def units(text: str, plan: UnitPlan, *, language: str) -> list[str]:
     words = text.split()
     found: list[str] = []
     wanted = float(plan.first_words)
+    holds = phrases(language).holds
     at = 0
     while at < len(words):
-        count = _length(words[at:], round(wanted), plan.most_words, phrases(language).holds)
+        count = _length(words[at:], round(wanted), plan.most_words, holds)
+        if not at and count < len(words) and len(" ".join(words[:count])) > plan.first_characters:
+            count = 1 if len(words[0]) >= _ENOUGH_CHARACTERS and _may_end(words[0], words[1], holds) else count
         found.append(" ".join(words[at : at + count]))
         at += count
         wanted = min(plan.most_words, max(wanted, count) * plan.growth)

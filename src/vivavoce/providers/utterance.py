@@ -64,7 +64,7 @@ class UtteranceStream:
         self._generation = 0
         self._partial: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
-        self._answers: asyncio.Queue[Hypothesis | None] = asyncio.Queue(maxsize=64)
+        self._answers: asyncio.Queue[Hypothesis | Exception | None] = asyncio.Queue(maxsize=64)
         self._closed = False
 
     async def push(self, pcm: Pcm) -> None:
@@ -97,6 +97,8 @@ class UtteranceStream:
 
     async def __aiter__(self) -> AsyncIterator[Hypothesis]:
         while (answer := await self._answers.get()) is not None:
+            if isinstance(answer, Exception):
+                raise answer
             yield answer
 
     async def settle(self) -> None:
@@ -133,6 +135,10 @@ class UtteranceStream:
         loop = asyncio.get_running_loop()
         try:
             transcript = await loop.run_in_executor(self._executor, self._decode, stretch)
+        except Exception as error:
+            # Raised to whoever iterates: waiting for an answer that never comes would be worse.
+            await self._answers.put(error)
+            return
         finally:
             if not stretch.final:
                 self._partial = None

@@ -9,6 +9,7 @@ from vivavoce.legs.values import Word
 from vivavoce.text.phrases import CLAUSE_ENDS, SENTENCE_ENDS, Phrases, phrases, spoken_form
 
 _MS_PER_CHARACTER = 58.0
+_NAME_PARTICLES = frozenset({"of", "de", "da", "do", "dos", "das", "di", "del", "della", "du", "van", "von", "la", "le"})
 _ABBREVIATIONS = frozenset({"mr", "mrs", "ms", "dr", "st", "no", "vs", "sr", "sra", "etc", "e.g", "i.e"})
 
 
@@ -30,7 +31,7 @@ class CutSettings:
     longest_ms: float = 2000.0
     overlong_ms: float = 9000.0
     patience_ms: float = 9500.0
-    min_words: int = 3
+    min_words: int = 4
 
 
 def cut(
@@ -66,7 +67,7 @@ def _voiced_ms(words: Sequence[Word]) -> float:
 def _needed_ms(last: str, after: str, table: Phrases, settings: CutSettings) -> float:
     if not _separable(last, after, table):
         return float("inf")
-    if last.endswith(SENTENCE_ENDS) and spoken_form(last) not in _ABBREVIATIONS:
+    if _ends_sentence(last):
         return settings.sentence_ms
     if last.endswith(CLAUSE_ENDS):
         return settings.clause_ms
@@ -75,15 +76,24 @@ def _needed_ms(last: str, after: str, table: Phrases, settings: CutSettings) -> 
 
 def _separable(last: str, after: str, table: Phrases) -> bool:
     bare, following = spoken_form(last), spoken_form(after)
-    if last.endswith(SENTENCE_ENDS) and bare not in _ABBREVIATIONS and not bare[-1:].isdigit():
+    if _ends_sentence(last) and not bare[-1:].isdigit():
         return True
     if bare in table.holds or bare in table.negations or bare.endswith("n't"):
         return False
     if last.endswith(CLAUSE_ENDS):
         return not (_numeric(bare, table) and _numeric(following, table))
-    # A number belongs to what it counts, a capital to the name that goes on after it.
-    return not _numeric(bare, table) and not (last[:1].isupper() and after[:1].isupper())
+    # A number belongs to what it counts, a verb to its negation ("ne sait pas"), a capital to the name it begins.
+    names = [word[:1].isupper() or bare in _NAME_PARTICLES for word, bare in ((last, bare), (after, following))]
+    named = all(names) and (last[:1].isupper() or after[:1].isupper())
+    return not _numeric(bare, table) and following not in table.negations and not named
+
+
+def _ends_sentence(word: str) -> bool:
+    """Whether its full stop is one: not that of an abbreviation ("Dr.", "p.m.") or an initial."""
+    bare = spoken_form(word)
+    return word.endswith(SENTENCE_ENDS) and bare not in _ABBREVIATIONS and "." not in bare and len(bare) != 1
 
 
 def _numeric(word: str, table: Phrases) -> bool:
-    return any(c.isdigit() for c in word) or word in table.numbers or word in {"%", "×", "="}
+    parts = (word, *word.split("-"))
+    return any(c.isdigit() for c in word) or not table.numbers.isdisjoint(parts) or word in {"%", "×", "="}

@@ -28,7 +28,7 @@ class EarSettings:
     """`lead_in_ms` of sound before a speech start is recognised too; partials begin after `first_partial_ms`."""
 
     lead_in_ms: float = 260.0
-    first_partial_ms: float = 1300.0
+    first_partial_ms: float = 1750.0
     partial_every_ms: float = 600.0
     edge_ms: float = 120.0
     min_confidence: float = 0.4
@@ -87,6 +87,7 @@ class Interpreter:
         self._unheard: deque[Pcm] = deque()
         self._current: _Utterance | None = None
         self._ending: _Utterance | None = None
+        self._late: _Utterance | None = None
         self._closing: list[_Utterance] = []
         self._paused = False
         self._epoch = 0
@@ -125,7 +126,7 @@ class Interpreter:
 
     async def _feed(self) -> None:
         """Give the recogniser what belongs to an utterance; keep a lead-in while nobody speaks."""
-        if self._current is None:
+        if self._current is None and self._late is None:
             while self._unheard and self._unheard[0].end_ms < self._position_ms - self._settings.lead_in_ms - 100:
                 self._unheard.popleft()
         elif self._ending is None:
@@ -135,9 +136,14 @@ class Interpreter:
     async def _on_voice(self, event: VoiceEvent) -> None:
         utterance = self._current
         if event.kind is VoiceEventKind.START:
+            self._paused = False
+            if self._late is not None:
+                # Nobody has listened to it yet: speech that goes on now is recognised in one with it.
+                self._current, self._late = self._late, None
+                self._current.endpoint_ms = None
+                return
             self._utterances += 1
             self._current = _Utterance(self._utterances, event.at_ms)
-            self._paused = False
             self._last_partial_ms = event.at_ms + self._settings.first_partial_ms - self._settings.partial_every_ms
             while self._unheard and self._unheard[0].end_ms <= event.at_ms - self._settings.lead_in_ms:
                 self._unheard.popleft()
@@ -147,10 +153,12 @@ class Interpreter:
         elif event.kind is VoiceEventKind.PAUSE:
             self._paused = True
             utterance.end_ms = event.at_ms
-            await self._speculate(utterance)
+            if self._ending is None:
+                await self._speculate(utterance)
         elif event.kind is VoiceEventKind.RESUME:
             self._paused = False
-            self._drop_speculation(utterance)
+            if self._ending is None:
+                self._drop_speculation(utterance)
         else:
             utterance.end_ms, utterance.endpoint_ms = event.at_ms, self._now_ms()
             self._current = None
@@ -158,10 +166,10 @@ class Interpreter:
                 self._finish(utterance)
             elif self._ending is None:
                 self._ending = utterance
+            else:
+                self._late = utterance
 
     async def _speculate(self, utterance: _Utterance) -> None:
-        if self._ending is not None:
-            return
         self._epoch += 1
         utterance.final = None
         utterance.asked_ms = self._now_ms()
@@ -219,10 +227,19 @@ class Interpreter:
                 self._voiceover.drop(line)
                 return
             utterance.guess = line
-        if utterance is self._ending:
-            self._ending = None
         if utterance.endpoint_ms is not None:
             self._finish(utterance)
+        if utterance is self._ending:
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Turn to what was said while the utterance before was still being recognised."""
+        while self._unheard and (self._current or self._late):
+            await self._stt.push(self._unheard.popleft())
+        self._ending, self._late = self._late, None
+        utterance = self._ending or self._current
+        if utterance is not None and (self._ending or self._paused):
+            await self._speculate(utterance)
 
     async def _say(self, utterance: _Utterance, words: Sequence[Word], *, certain: bool) -> Line:
         confidence = sum(word.confidence for word in words) / len(words)
@@ -250,8 +267,8 @@ class Interpreter:
             utterance.lines.append(utterance.guess)
             if not utterance.guess.certain:
                 self._voiceover.confirm(utterance.guess)
-        self._warn(utterance)
         if utterance.lines:
+            self._warn(utterance)
             self._closing.append(utterance)
 
     def _warn(self, utterance: _Utterance) -> None:

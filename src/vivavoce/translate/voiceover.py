@@ -84,6 +84,7 @@ class Voiceover:
         self._speed = 1.0
         self._hurried = False
         self._placed: deque[Line] = deque()
+        self._unrouted: set[str] = set()
 
     async def say(self, clause: Clause, *, utterance: int, language: str, spoken: bool, certain: bool) -> Line:
         """Take the next clause; waits when far too many are under way."""
@@ -162,6 +163,10 @@ class Voiceover:
                 text = await self._in_sentence(line, translator)
             except LegError as error:
                 self._notice(NoticeKind.MT_FAILED, f"{error}; the original text is shown")
+        elif line.spoken and line.language not in self._unrouted:
+            self._unrouted.add(line.language)
+            pair = f"{line.language} to {self._target}"
+            self._notice(NoticeKind.NO_ROUTE, f"nothing translates {pair}; the original text is shown")
         line.spoken = line.spoken and bool(text.strip())
         line.text = text.strip() or line.clause.text
         line.translated_ms = self._now_ms()
