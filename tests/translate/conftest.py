@@ -8,7 +8,7 @@ the dub which line was heard when. The gate and the speech queue are the real on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,9 +41,7 @@ CUT = CutSettings(
     patience_ms=60_000,
     min_words=3,
 )
-EAR = EarSettings(
-    lead_in_ms=200, first_partial_ms=1000, partial_every_ms=500, edge_ms=100, min_confidence=0.4, cut=CUT
-)
+EAR = EarSettings(lead_in_ms=200, first_partial_ms=1000, partial_every_ms=500, edge_ms=100, min_confidence=0.4, cut=CUT)
 DUB = DubSettings(pause_ms=160, short_pause_ms=40, relaxed_ms=900, hurried_ms=1700, max_speed=1.25)
 
 
@@ -210,7 +208,7 @@ class Voice:
 
     async def aclose(self) -> None: ...
 
-    async def _speak(self, utterance: Utterance) -> AsyncIterator[SpeechChunk]:
+    async def _speak(self, utterance: Utterance) -> AsyncGenerator[SpeechChunk, None]:
         self.speeds.append(utterance.speed)
         number = len(self.speeds) - 1
         half = (len(utterance.text) + 1) // 2

@@ -163,10 +163,15 @@ def test_what_is_on_disk_only_grows(tmp_path: Path) -> None:
 
 def test_an_interrupted_run_keeps_what_was_said(tmp_path: Path) -> None:
     path = tmp_path / "out.vtt"
-    with pytest.raises(KeyboardInterrupt), SubtitleWriter(path, language="pt") as writer:
-        writer.take(translated(1, "Meio caminho.", spoken=True))
-        writer.take(spoken(1, 100, 1400))
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with SubtitleWriter(path, language="pt") as writer:
+            writer.take(translated(1, "Meio caminho.", spoken=True))
+            writer.take(spoken(1, 100, 1400))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert "00:00:00.100 --> 00:00:01.400\nMeio caminho." in path.read_text(encoding="utf-8")
 
 
@@ -191,9 +196,13 @@ def small_files() -> Iterator[int]:
 def test_a_full_disk_keeps_the_cues_before(tmp_path: Path, small_files: int) -> None:
     path = tmp_path / "out.vtt"
     writer = SubtitleWriter(path, language="pt")
-    with pytest.raises(OutputError, match="could not be written") as caught:
+
+    def write_all() -> None:
         for line in range(1, 9):
             writer.take(translated(line, f"Frase número {line}.", span=(line * 3000, line * 3000 + 1500)))
+
+    with pytest.raises(OutputError, match="could not be written") as caught:
+        write_all()
     writer.close()
     assert caught.value.hint
     text = path.read_text(encoding="utf-8")

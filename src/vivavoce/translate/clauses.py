@@ -9,7 +9,9 @@ from vivavoce.legs.values import Word
 from vivavoce.text.phrases import CLAUSE_ENDS, SENTENCE_ENDS, Phrases, phrases, spoken_form
 
 _MS_PER_CHARACTER = 58.0
-_NAME_PARTICLES = frozenset({"of", "de", "da", "do", "dos", "das", "di", "del", "della", "du", "van", "von", "la", "le"})
+_NAME_PARTICLES = frozenset(
+    {"of", "de", "da", "do", "dos", "das", "di", "del", "della", "du", "van", "von", "la", "le"}
+)
 _ABBREVIATIONS = frozenset({"mr", "mrs", "ms", "dr", "st", "no", "vs", "sr", "sra", "etc", "e.g", "i.e"})
 
 
@@ -32,6 +34,20 @@ class CutSettings:
     overlong_ms: float = 9000.0
     patience_ms: float = 9500.0
     min_words: int = 4
+
+
+FLOW = CutSettings(
+    sentence_ms=400.0,
+    clause_ms=700.0,
+    phrase_ms=1000.0,
+    anywhere_ms=2000.0,
+    hungry_ms=2000.0,
+    longest_ms=3500.0,
+    overlong_ms=1800.0,
+    patience_ms=9500.0,
+    min_words=3,
+)
+"""For speech without end: to stay close behind the speaker matters more than whole clauses."""
 
 
 def cut(

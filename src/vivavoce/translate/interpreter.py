@@ -17,7 +17,7 @@ from vivavoce.contract.spans import SpanRecorder
 from vivavoce.legs.stt import SttStream
 from vivavoce.legs.vad import VoiceDetector
 from vivavoce.legs.values import Clause, Hypothesis, VoiceEvent, VoiceEventKind, Word
-from vivavoce.translate.clauses import CutSettings, cut
+from vivavoce.translate.clauses import FLOW, CutSettings, cut
 from vivavoce.translate.events import Event, Heard, Notice, NoticeKind, UtteranceDone
 from vivavoce.translate.stability import Agreement
 from vivavoce.translate.voiceover import Line, Voiceover
@@ -25,7 +25,10 @@ from vivavoce.translate.voiceover import Line, Voiceover
 
 @dataclass(frozen=True, slots=True)
 class EarSettings:
-    """`lead_in_ms` of sound before a speech start is recognised too; partials begin after `first_partial_ms`."""
+    """`lead_in_ms` of sound before a speech start is recognised too; partials begin after `first_partial_ms`.
+
+    Speech that goes on for more than `flow_after_ms` is cut as `flow` says: its end is no longer expected soon.
+    """
 
     lead_in_ms: float = 260.0
     first_partial_ms: float = 1750.0
@@ -33,6 +36,8 @@ class EarSettings:
     edge_ms: float = 120.0
     min_confidence: float = 0.4
     cut: CutSettings = field(default_factory=CutSettings)
+    flow: CutSettings = FLOW
+    flow_after_ms: float = 8000.0
 
 
 @dataclass(slots=True)
@@ -196,12 +201,13 @@ class Interpreter:
         self._settle(utterance, settled, hypothesis.language)
         tail = hypothesis.words[len(settled) :]
         self._tell(Heard(utterance.number, tuple(utterance.settled), tuple(tail), len(settled), self._now_ms()))
+        flowing = self._position_ms - utterance.start_ms > self._settings.flow_after_ms
         count = cut(
             utterance.pending,
             tail,
             language=utterance.language,
             backlog_ms=self._voiceover.backlog_ms(),
-            settings=self._settings.cut,
+            settings=self._settings.flow if flowing else self._settings.cut,
         )
         if count and not self._paused:
             words, utterance.pending = utterance.pending[:count], utterance.pending[count:]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from vivavoce.text.phrases import CLAUSE_ENDS, SENTENCE_ENDS, phrases, spoken_form
 
 _EACH_CUE, _EACH_LINE, _UNEVEN = 60.0, 20.0, 8.0
-_AT_SENTENCE, _AT_CLAUSE, _AT_PHRASE, _ANYWHERE, _DANGLING = 0.0, 2.0, 4.0, 9.0, 18.0
+_AT_SENTENCE, _AT_CLAUSE, _AT_PHRASE, _ANYWHERE, _DANGLING = 0.0, 2.0, 4.0, 9.0, 40.0
 
 Block = tuple[str, ...]
 """The lines of one subtitle."""
@@ -32,8 +32,8 @@ def lay_out(text: str, *, language: str, line_characters: int = 42, lines: int =
                 if length > line_characters:
                     break
                 line = cost + _EACH_LINE + _UNEVEN * (1.0 - length / line_characters) ** 2
-                # A break between subtitles parts what is read more than one between lines.
-                ways = [(1, line + _EACH_CUE + 2.0 * at_break)]
+                # A break between subtitles parts what is read far more than one between lines.
+                ways = [(1, line + _EACH_CUE + 4.0 * at_break)]
                 if 0 < used < lines:
                     ways.append((used + 1, line + at_break))
                 for count, total in ways:
