@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -182,18 +183,20 @@ def test_closing_twice_is_harmless(tmp_path: Path) -> None:
     assert writer.cues == 0
 
 
-@pytest.fixture
-def small_files() -> Iterator[int]:
-    """No file may grow past this many bytes here, as on a disk that is full."""
+@contextmanager
+def small_files(most_bytes: int) -> Iterator[None]:
+    """No file may grow past `most_bytes` meanwhile, as on a disk that is full; the test's own report included."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (160, limits[1]))
-    yield 160
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_full_disk_keeps_the_cues_before(tmp_path: Path, small_files: int) -> None:
+def test_a_full_disk_keeps_the_cues_before(tmp_path: Path) -> None:
     path = tmp_path / "out.vtt"
     writer = SubtitleWriter(path, language="pt")
 
@@ -201,14 +204,15 @@ def test_a_full_disk_keeps_the_cues_before(tmp_path: Path, small_files: int) -> 
         for line in range(1, 9):
             writer.take(translated(line, f"Frase número {line}.", span=(line * 3000, line * 3000 + 1500)))
 
-    with pytest.raises(OutputError, match="could not be written") as caught:
+    with small_files(160), pytest.raises(OutputError, match="could not be written") as caught:
         write_all()
-    writer.close()
+    with small_files(160):
+        writer.close()
     assert caught.value.hint
     text = path.read_text(encoding="utf-8")
     assert 0 < text.count("-->") == writer.cues < 8
     assert text.endswith(f"Frase número {writer.cues}.\n")
-    assert len(text.encode()) <= small_files
+    assert len(text.encode()) <= 160
 
 
 def test_a_device_without_room_is_refused() -> None:

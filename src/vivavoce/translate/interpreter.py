@@ -37,7 +37,7 @@ class EarSettings:
     min_confidence: float = 0.4
     cut: CutSettings = field(default_factory=CutSettings)
     flow: CutSettings = FLOW
-    flow_after_ms: float = 8000.0
+    flow_after_ms: float = 10_000.0
 
 
 @dataclass(slots=True)
