@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,9 +71,12 @@ class SpeechQueue:
     async def aclose(self) -> None:
         self._worker.cancel()
         await asyncio.gather(self._worker, return_exceptions=True)
-        while not self._ready.empty():
-            self._ready.get_nowait()
-            self._ready.task_done()
+        # What was not spoken is not waited for by `settle` either.
+        queues: tuple[asyncio.Queue[Any], ...] = (self._asked, self._ready)
+        for queue in queues:
+            while not queue.empty():
+                queue.get_nowait()
+                queue.task_done()
         self._ready.put_nowait(None)
 
     async def _work(self) -> None:

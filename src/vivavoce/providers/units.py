@@ -31,8 +31,8 @@ class UnitPlan:
 def units(text: str, plan: UnitPlan, *, language: str) -> list[str]:
     """Cut a text into units; joined by spaces they are the text again.
 
-    A unit ends at punctuation where one is near, not after an article or preposition, never inside a number, and none
-    is a lone word unless the text is.
+    A unit ends at punctuation where one is near, not after an article or preposition and not inside digits, and none
+    after the first is a lone word. One of more than `most_words` is cut all the same.
     """
     words = text.split()
     found: list[str] = []
@@ -56,7 +56,7 @@ def _length(words: list[str], wanted: int, most: int, holds: frozenset[str]) -> 
         if words[count - 1].endswith(_ENDS) and count > 1:
             return count
     for count in range(wanted + 1, min(most, wanted + wanted // 2) + 1):
-        if count < len(words) and words[count - 1].endswith(_ENDS):
+        if count < len(words) - 1 and words[count - 1].endswith(_ENDS):
             return count
     count = wanted
     while count < min(len(words) - 1, most) and not _may_end(words[count - 1], words[count], holds):

@@ -33,6 +33,7 @@ _STEP_MS = 20.0
 _SURE_LANGUAGE = 0.8
 _DOUBTFUL_CONFIDENCE = 0.45
 _SPOKEN_UNSURE = 0.6
+_REPEATED = 3
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
@@ -62,6 +63,7 @@ class Whisper:
         self._decoder = model(str(folder), device="cpu", compute_type="int8", intra_threads=1, inter_threads=workers)
         self._tokens = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._first_special = self._id("<|endoftext|>")
+        self._space = self._id("Ġ")
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="whisper")
         self._language_checked = False
 
@@ -89,7 +91,9 @@ class Whisper:
         heard = self._encode(stretch.samples)
         language = self._language(heard, stretch, seconds)
         decoded = self._generate(heard, language, stretch.prefix, seconds)
-        if decoded.no_speech > _SPOKEN_UNSURE and decoded.confidence < _DOUBTFUL_CONFIDENCE:
+        # In hiss the model may repeat itself, and grows sure of it.
+        doubtful = decoded.confidence < _DOUBTFUL_CONFIDENCE or _repeats(decoded.ids)
+        if decoded.no_speech > _SPOKEN_UNSURE and doubtful:
             return Transcript((), language, decoded.no_speech)
         if stretch.language != "auto" and decoded.confidence < _DOUBTFUL_CONFIDENCE:
             language = self._identify(heard, stretch.language)
@@ -139,6 +143,8 @@ class Whisper:
             beam_size=1,
             # The forced prefix is returned with the answer and counts toward its length.
             max_length=min(440, round(seconds * _TOKENS_PER_S) + _TOKENS_SPARE + len(prompt)),
+            # -1 stands for the model's own list; a lone space before half a word is a slip of greedy decoding.
+            suppress_tokens=[-1, self._space],
             return_scores=True,
             return_no_speech_prob=True,
         )[0]
@@ -208,3 +214,7 @@ class Whisper:
             words.append(Word(text, start_ms, float(end_ms), float(np.mean(sure)) if len(sure) else 0.0))
             begin, start_ms = end, float(end_ms)
         return tuple(words)
+
+
+def _repeats(ids: Sequence[int]) -> bool:
+    return len(ids) > _REPEATED * len(set(ids))
