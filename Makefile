@@ -35,7 +35,7 @@ bench: setup ## every benchmark's table
 	$(BIN)/vivavoce bench translate --pair en-pt --clips $(CLIPS)
 
 eval: setup ## quality of every pair
-	$(BIN)/vivavoce bench translate --pair all --clips $(CLIPS)
+	$(BIN)/vivavoce bench translate --pair en-pt --parts pairs --clips $(CLIPS)
 
 clean: ## remove what was built; .venv and the fetched models stay
 	rm -rf target build $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -100,7 +100,7 @@ def test_two_sentences_become_a_dub_a_mix_subtitles_and_a_report(
 
     page = (folder / "report.html").read_text("utf-8")
     assert page.startswith("<!doctype html>")
-    assert re.findall(r"""(?:src|href)=["']?(?!data:|#)|@import|url\((?!["']?data:)""", page) == []
+    assert re.findall(r"""(?:src|href)=["'](?!data:|#)|@import|url\(["']?http""", page) == []
     assert all(row[side] in unescape(page) for row in rows for side in ("source", "target"))
 
 
@@ -110,7 +110,7 @@ def _difference(path: Path, other: Path) -> tuple[NDArray[np.float64], int]:
 
 
 def test_at_real_time_every_stage_of_the_contract_is_measured(program: Program, short: Path) -> None:
-    run = program.run("translate", short, "--from", "en", "--json", "--dub", program.folder / "dub.wav")
+    run = program.run("translate", short, "--from", "en", "--voice", "espeak", "--json", "--dub", "dub.wav")
     assert run.returncode == 0, run.stderr
     envelope = _envelope(run.stdout)
     figures = envelope["figures"]
@@ -195,7 +195,7 @@ def test_any_rate_channels_and_format_give_the_same_words(
     rate_hz, channels = Path(name).stem.split("-")
     made = program.folder / name
     subprocess.run(["ffmpeg", "-v", "error", "-i", short, "-ar", rate_hz, "-ac", channels, made], check=True)
-    for path in (made, *(() if heard else (short,))):
+    for path in (made, *(() if short.name in heard else (short,))):
         run = program.run("translate", path, "--from", "en", "--no-pace", "--mode", "subtitles", "--json")
         assert run.returncode == 0, run.stderr
         text = " ".join(row["source"] for row in _envelope(run.stdout)["figures"]["utterances"])

@@ -72,7 +72,7 @@ def test_no_speech(program: Program) -> None:
 
 @pytest.mark.usefixtures("weights")
 def test_another_language_than_stated(program: Program, evalset: Path) -> None:
-    clip = evalset / "audio" / "tux-es-recycle.flac"
+    clip = evalset / "audio" / "tux-es-005nickel.flac"
     run = program.run("translate", clip, *FAST, "--dub", "dub.wav")
     assert "--from es" in _refused(run, 5)
     assert not soundfile.read(program.folder / "dub.wav")[0].any()

@@ -28,7 +28,7 @@ from vivavoce.contract.envelope import Envelope, enclose, machine_load
 from vivavoce.contract.figures import contract_figures, measured_stages
 from vivavoce.contract.last_run import save_last_run
 from vivavoce.contract.page import BudgetPage
-from vivavoce.errors import NoSpeech, VivavoceError, WrongLanguage
+from vivavoce.errors import NoSpeech, OutputError, VivavoceError, WrongLanguage
 from vivavoce.translate.assembly import AUTO, Voice, choose_voice, open_legs, session_settings
 from vivavoce.translate.events import Event
 from vivavoce.translate.record import SessionRecord
@@ -79,7 +79,13 @@ def run_job(job: Job) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         outcome = runner.run(_interpret(job, settings, voice, record, console))
     envelope = _figures(job, settings, record, outcome.session, load)
-    _publish(job, settings, voice, record, outcome.session, envelope, console)
+    if job.as_json:
+        typer.echo(envelope.to_text(), nl=False)
+    try:
+        _publish(job, settings, voice, record, outcome.session, envelope, console)
+    except OutputError as error:
+        # What broke the session comes first; the report may have met the same full disk.
+        raise outcome.broken or error from None
     if outcome.broken is not None:
         raise outcome.broken
     if outcome.interrupted:
@@ -120,7 +126,7 @@ async def _interpret(
             legs = await stack.enter_async_context(
                 open_legs(settings, source=job.spoken, target=job.target, voice=voice)
             )
-        speaker = SpeakerSink(clock=clock, rate_hz=rate_hz) if job.play or job.live else None
+        speaker = SpeakerSink(clock=clock, rate_hz=rate_hz) if job.play or (job.live and job.dubbed) else None
         if speaker is not None:
             await speaker.start()
         outputs = await stack.enter_async_context(
@@ -128,6 +134,7 @@ async def _interpret(
                 dub=job.dub,
                 mix=job.mix,
                 speaker=speaker,
+                speaker_hears_original=not job.live,
                 source=job.file,
                 rate_hz=rate_hz,
                 duck_db=settings.translate.duck_db,
@@ -144,10 +151,12 @@ async def _interpret(
             record.take(event)
             if subtitles is not None:
                 subtitles.take(event)
+            if not console.is_terminal:
+                screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
 
         async def output(original: Samples, dub: Samples) -> None:
             await outputs.write(original, dub)
-            if screen.due:
+            if console.is_terminal and screen.due:
                 screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
 
         session = Session(
@@ -217,13 +226,14 @@ def _publish(
         )
         write_report(job.report, data)
     if envelope.figures.get("stages"):
-        save_last_run(envelope, source=job.source)
+        try:
+            save_last_run(envelope, source=job.source)
+        except OutputError as error:
+            console.print(f"note: not remembered for vivavoce budget: {error}")
         console.print(BudgetPage(settings.profile(), measured_stages(envelope.figures), job.source))
     for path in (job.dub, job.mix, job.subtitles, job.report):
         if path is not None:
             console.print(f"written: {path}")
-    if job.as_json:
-        typer.echo(envelope.to_text(), nl=False)
 
 
 def _judge(job: Job, record: SessionRecord) -> None:

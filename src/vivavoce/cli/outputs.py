@@ -14,7 +14,10 @@ from vivavoce.audio.sinks import WavSink
 
 
 class Outputs:
-    """Writes the dub and the mix as they are heard. Closing keeps what was written, whatever ended the session."""
+    """Writes the dub and the mix as they are heard. Closing keeps what was written, whatever ended the session.
+
+    The speaker plays the mix, or the dub alone where the original is in the room already.
+    """
 
     def __init__(
         self,
@@ -22,6 +25,7 @@ class Outputs:
         dub: Path | None,
         mix: Path | None,
         speaker: SpeakerSink | None,
+        speaker_hears_original: bool,
         source: Path | None,
         rate_hz: int,
         duck_db: float,
@@ -35,20 +39,19 @@ class Outputs:
         if mix is not None:
             self._mix = self._files.enter_context(WavSink(mix, rate_hz, sources=others))
         self._speaker = speaker
+        self._speaker_hears_original = speaker_hears_original
         self._mixer = Mixer(rate_hz, duck_db=duck_db)
-        self._mixed = mix is not None or speaker is not None
+        self._mixed = mix is not None or (speaker is not None and speaker_hears_original)
 
     async def write(self, original: Samples, dub: Samples) -> None:
         """Take one frame. Raises OutputError when a file cannot grow, DeviceLost when the speaker is gone."""
         if self._dub is not None:
             self._dub.write(dub)
-        if not self._mixed:
-            return
-        mixed = self._mixer.mix(original, dub)
+        mixed = self._mixer.mix(original, dub) if self._mixed else dub
         if self._mix is not None:
             self._mix.write(mixed)
         if self._speaker is not None:
-            await self._speaker.write(mixed)
+            await self._speaker.write(mixed if self._speaker_hears_original else dub)
 
     async def __aenter__(self) -> Self:
         return self

@@ -31,7 +31,10 @@ def translate(
     pace: Annotated[
         bool, typer.Option("--pace/--no-pace", help="Play a file as live, or take it as fast as it goes.")
     ] = True,
-    play: Annotated[bool, typer.Option("--play", help="Play the mix on the speaker; always so with mic.")] = False,
+    play: Annotated[
+        bool,
+        typer.Option("--play", help="Play the mix on the speaker. With mic the dub is played anyway: wear headphones."),
+    ] = False,
     device: Annotated[str | None, typer.Option(help="Microphone to use with mic.", show_default=False)] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="List the language pairs and leave.")] = False,
     config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
@@ -49,6 +52,10 @@ def translate(
         return
     if source is None:
         raise typer.BadParameter("name a file, or mic", param_hint="SOURCE")
+    if mode is Mode.SUBTITLES and (dub or mix):
+        raise typer.BadParameter("subtitles only: there is no dub to write", param_hint="--mode")
+    if play and not pace:
+        raise typer.BadParameter("a speaker plays at its own pace", param_hint="--play with --no-pace")
     from vivavoce.cli.live import Job, run_job
 
     run_job(

@@ -17,6 +17,7 @@ from vivavoce.folders import config_dir
 
 FILE_NAME = "vivavoce.toml"
 VARIABLE = "VIVAVOCE_CONFIG"
+_CORRECT = f"correct the file, or name another with --config or in ${VARIABLE}"
 
 
 def find_config(named: Path | None = None) -> Path | None:
@@ -50,7 +51,7 @@ def read_settings(path: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from error
+        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}", hint=_CORRECT) from error
     except OSError as error:
         raise ConfigError(
             f"{path}: {error.strerror}", hint=f"name another file with --config or in ${VARIABLE}"
@@ -58,15 +59,16 @@ def read_settings(path: Path) -> Settings:
     try:
         own = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error  # tomllib's message ends with line and column
+        # tomllib's message ends with line and column
+        raise ConfigError(f"{path}: {error}", hint=_CORRECT) from error
     try:
         return Settings.model_validate(_merged(_packaged(), own))
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_reasons(error)}") from error
+        raise ConfigError(f"{path}: {_reasons(error)}", hint=_CORRECT) from error
     except ContractError as error:
-        raise ContractError(f"{path}: contract: {error.message}", hint=error.hint) from error
+        raise ContractError(f"{path}: contract: {error.message}", hint=error.hint or _CORRECT) from error
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error.message}", hint=error.hint) from error
+        raise ConfigError(f"{path}: {error.message}", hint=error.hint or _CORRECT) from error
 
 
 def _packaged() -> dict[str, Any]:

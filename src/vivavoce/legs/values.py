@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -20,7 +21,8 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What a recogniser thinks was said since the last committed word.
+    """What a recogniser thinks was said since the last committed word, having heard the sound until
+    `heard_until_ms` where it says so.
 
     Words that end after `committed_until_ms` may change in the next hypothesis. `final` answers a `finalise`.
     """
@@ -31,6 +33,7 @@ class Hypothesis:
     language: str
     epoch: int = 0
     no_speech: float = 0.0
+    heard_until_ms: float = math.inf
 
     @property
     def text(self) -> str:

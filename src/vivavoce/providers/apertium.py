@@ -115,7 +115,8 @@ class ApertiumPipeline:
                 if self._running is None:
                     self._running = await self._start()
                 return await _exchange(self._running, question)
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, ConnectionError, RuntimeError):
+            # uvloop refuses to write to a pipe whose reader is gone with a RuntimeError.
             self._stop()
             return None
         except TimeoutError as error:

@@ -11,7 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from vivavoce.errors import LegUnavailable
+from vivavoce.errors import LegError, LegUnavailable
 from vivavoce.models import ModelStore
 from vivavoce.providers.sentences import sentences
 
@@ -53,7 +53,10 @@ class Bergamot:
         with self._loading:
             if mode not in self._directions:
                 self._directions[mode] = self._load(mode)
-        return str(self._directions[mode].translate(sentence)).strip()
+        try:
+            return str(self._directions[mode].translate(sentence)).strip()
+        except RuntimeError as error:
+            raise LegError(f"Bergamot failed: {error}") from error
 
     def _load(self, mode: str) -> Any:
         folder = self._store.folder(f"bergamot-{mode}")

@@ -91,7 +91,8 @@ class EspeakProcess:
                         if fresh or not self._answering:
                             yield fresh
                     return
-                except (asyncio.IncompleteReadError, ConnectionError):
+                except (asyncio.IncompleteReadError, ConnectionError, RuntimeError):
+                    # uvloop refuses to write to a pipe whose reader is gone with a RuntimeError.
                     await self._reap()
                     if attempt == 2:
                         raise LegError("espeak-ng ended twice over the same text") from None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vivavoce.audio.pcm import from_float
 from vivavoce.audio.resample import resample
-from vivavoce.errors import LegUnavailable
+from vivavoce.errors import LegError, LegUnavailable
 from vivavoce.legs.values import SpeechChunk
 from vivavoce.models import ModelStore
 from vivavoce.providers.espeak_process import EspeakProcess, voice_for
@@ -31,7 +31,8 @@ VOICES = {"en": "af_heart", "es": "ef_dora", "fr": "ff_siwis", "it": "if_sara", 
 
 _PAD = 0
 _LONGEST_TOKENS = 510
-_QUIET = 10 ** (-42 / 20)
+_QUIET = 10 ** (-38 / 20)
+_LOUDEST = 0.98
 _MARGIN_S = 0.012
 _FADE_S = 0.004
 _PAUSES_S = {".": 0.26, "!": 0.26, "?": 0.26, "…": 0.26, ";": 0.18, ":": 0.18, ",": 0.12}
@@ -62,6 +63,8 @@ class Kokoro:
         # Between units the threads would burn a core each in waiting for work.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._run_options = onnxruntime.RunOptions
+        states = onnxruntime.capi.onnxruntime_pybind11_state
+        self._failures = (states.Fail, states.RuntimeException, states.InvalidArgument, RuntimeError)
         self._session = onnxruntime.InferenceSession(
             str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
@@ -108,6 +111,8 @@ class Kokoro:
         run = asyncio.get_running_loop().run_in_executor(self._executor, self._run, ids, style, speed, options)
         try:
             sound = await asyncio.shield(run)
+        except self._failures as error:
+            raise LegError(f"Kokoro failed: {error}", hint="vivavoce models verify kokoro-82m") from error
         except asyncio.CancelledError:
             options.terminate = True
             await asyncio.wait([run])
@@ -141,13 +146,14 @@ def _trimmed(sound: NDArray[np.float32], pause_s: float) -> NDArray[np.float32]:
     if not count:
         return sound
     level = np.sqrt(np.mean(sound[: count * window].reshape(count, window) ** 2, axis=1))
-    loud = np.flatnonzero(level > max(_QUIET * float(level.max()) * 4, 1e-4))
+    loud = np.flatnonzero(level > max(_QUIET * float(level.max()), 1e-4))
     if not len(loud):
         return sound[:0]
     margin = round(_MARGIN_S * RATE_HZ)
     begin = max(0, int(loud[0]) * window - margin)
     end = min(len(sound), (int(loud[-1]) + 1) * window + margin)
-    kept = sound[begin:end].copy()
+    # Some voices go up to 1.2, which would be clipped.
+    kept = sound[begin:end] / max(1.0, float(np.abs(sound).max()) / _LOUDEST)
     ramp = _ramp()[: len(kept) // 2]
     kept[: len(ramp)] *= ramp
     kept[len(kept) - len(ramp) :] *= ramp[::-1]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vivavoce.audio.pcm import Pcm
+from vivavoce.errors import LegError
 from vivavoce.legs.values import Hypothesis, Word
 
 KEPT_WORDS = 8
@@ -45,6 +46,15 @@ class Transcript:
     no_speech: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A hypothesis with the utterance and the number of committed words it was decoded under."""
+
+    hypothesis: Hypothesis
+    generation: int
+    commits: int
+
+
 Decode = Callable[[Stretch], Transcript]
 
 
@@ -64,7 +74,7 @@ class UtteranceStream:
         self._generation = 0
         self._partial: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
-        self._answers: asyncio.Queue[Hypothesis | Exception | None] = asyncio.Queue(maxsize=64)
+        self._answers: asyncio.Queue[_Answer | LegError | None] = asyncio.Queue(maxsize=64)
         self._closed = False
 
     async def push(self, pcm: Pcm) -> None:
@@ -96,10 +106,15 @@ class UtteranceStream:
         self._commits = 0
 
     async def __aiter__(self) -> AsyncIterator[Hypothesis]:
+        # Judged when it is taken: what was committed or reset since it was decoded must count.
         while (answer := await self._answers.get()) is not None:
             if isinstance(answer, Exception):
                 raise answer
-            yield answer
+            if answer.generation != self._generation:
+                continue
+            hypothesis = self._after_commits(answer.hypothesis, self._commits - answer.commits)
+            if hypothesis is not None:
+                yield hypothesis
 
     async def settle(self) -> None:
         while self._jobs:
@@ -135,9 +150,10 @@ class UtteranceStream:
         loop = asyncio.get_running_loop()
         try:
             transcript = await loop.run_in_executor(self._executor, self._decode, stretch)
-        except Exception as error:
+        except (LegError, RuntimeError, ValueError, MemoryError) as error:
             # Raised to whoever iterates: waiting for an answer that never comes would be worse.
-            await self._answers.put(error)
+            ours = error if isinstance(error, LegError) else LegError(f"recognition failed: {error}")
+            await self._answers.put(ours)
             return
         finally:
             if not stretch.final:
@@ -151,10 +167,9 @@ class UtteranceStream:
             language=transcript.language,
             epoch=epoch,
             no_speech=transcript.no_speech,
+            heard_until_ms=stretch.start_ms + 1000.0 * len(stretch.samples) / stretch.rate_hz,
         )
-        late = self._after_commits(hypothesis, self._commits - commits)
-        if late is not None:
-            await self._answers.put(late)
+        await self._answers.put(_Answer(hypothesis, generation, commits))
 
     def _after_commits(self, hypothesis: Hypothesis, newly: int) -> Hypothesis | None:
         """Take off the words that were committed while this was decoded; None when it disagrees with them."""

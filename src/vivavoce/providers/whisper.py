@@ -31,9 +31,10 @@ _TOKENS_PER_S = 9
 _TOKENS_SPARE = 14
 _STEP_MS = 20.0
 _SURE_LANGUAGE = 0.8
+_IDENTIFIABLE_S = 1.0
 _DOUBTFUL_CONFIDENCE = 0.45
 _SPOKEN_UNSURE = 0.6
-_REPEATED = 3
+_REPEATS = 6
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
@@ -65,14 +66,12 @@ class Whisper:
         self._first_special = self._id("<|endoftext|>")
         self._space = self._id("Ġ")
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="whisper")
-        self._language_checked = False
 
     async def open(self, *, language: str, keyterms: Sequence[str] = (), rate_hz: int = RATE_HZ) -> UtteranceStream:
         if rate_hz != RATE_HZ:
             raise LegUnavailable(f"Whisper hears {RATE_HZ} Hz, not {rate_hz}", hint="resample the sound first")
         if language != "auto" and self._tokens.token_to_id(f"<|{language}|>") is None:
             raise LegUnavailable(f"Whisper does not know the language {language!r}", hint="use an ISO 639-1 code")
-        self._language_checked = False
         return UtteranceStream(self.decode, executor=self._executor, language=language, rate_hz=rate_hz)
 
     async def warm_up(self) -> None:
@@ -80,7 +79,6 @@ class Whisper:
         stretch = Stretch(hiss, RATE_HZ, 0.0, (), "en", final=True)
         loop = asyncio.get_running_loop()
         await asyncio.gather(*(loop.run_in_executor(self._executor, self.decode, stretch) for _ in range(2)))
-        self._language_checked = False
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
@@ -91,12 +89,9 @@ class Whisper:
         heard = self._encode(stretch.samples)
         language = self._language(heard, stretch, seconds)
         decoded = self._generate(heard, language, stretch.prefix, seconds)
-        # In hiss the model may repeat itself, and grows sure of it.
-        doubtful = decoded.confidence < _DOUBTFUL_CONFIDENCE or _repeats(decoded.ids)
-        if decoded.no_speech > _SPOKEN_UNSURE and doubtful:
+        unsure = decoded.no_speech > _SPOKEN_UNSURE and decoded.confidence < _DOUBTFUL_CONFIDENCE
+        if unsure or _babbles(decoded.ids):
             return Transcript((), language, decoded.no_speech)
-        if stretch.language != "auto" and decoded.confidence < _DOUBTFUL_CONFIDENCE:
-            language = self._identify(heard, stretch.language)
         texts, ends = self._words(decoded.ids, language)
         start_ms = stretch.prefix[-1].end_ms if stretch.prefix else stretch.start_ms
         end_ms = stretch.start_ms + 1000.0 * seconds
@@ -122,10 +117,10 @@ class Whisper:
         return self._encoder.encode(self._view(mel[None]), to_cpu=False)
 
     def _language(self, heard: Any, stretch: Stretch, seconds: float) -> str:
+        """The language to decode in: identified for "auto", and where a final could be in another than was stated."""
         if stretch.language == "auto":
             return self._identify(heard, "")
-        if not self._language_checked and seconds >= 1.0:
-            self._language_checked = True
+        if stretch.final and seconds >= _IDENTIFIABLE_S:
             return self._identify(heard, stretch.language)
         return stretch.language
 
@@ -216,5 +211,12 @@ class Whisper:
         return tuple(words)
 
 
-def _repeats(ids: Sequence[int]) -> bool:
-    return len(ids) > _REPEATED * len(set(ids))
+def _babbles(ids: Sequence[int]) -> bool:
+    """Whether up to three tokens are repeated over and over: what the decoder does with sound that is no speech."""
+    for length in (1, 2, 3):
+        run = 0
+        for at in range(length, len(ids)):
+            run = run + 1 if ids[at] == ids[at - length] else 0
+            if run >= length * (_REPEATS - 1):
+                return True
+    return False

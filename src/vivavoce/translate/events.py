@@ -15,6 +15,7 @@ class NoticeKind(StrEnum):
     NO_ROUTE = "no route"
     SHORTER_PAUSES = "shorter pauses"
     FASTER = "faster"
+    STT_FAILED = "recognition failed"
     MT_FAILED = "translation failed"
     TTS_FAILED = "synthesis failed"
 

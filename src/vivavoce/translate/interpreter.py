@@ -14,6 +14,7 @@ from vivavoce.audio.pcm import Pcm
 from vivavoce.clock import NS_PER_MS
 from vivavoce.contract.profile import Stage
 from vivavoce.contract.spans import SpanRecorder
+from vivavoce.errors import LegError
 from vivavoce.legs.stt import SttStream
 from vivavoce.legs.vad import VoiceDetector
 from vivavoce.legs.values import Clause, Hypothesis, VoiceEvent, VoiceEventKind, Word
@@ -118,12 +119,18 @@ class Interpreter:
 
     async def run(self) -> None:
         """Take hypotheses until the recognition stream is closed."""
-        async for hypothesis in self._stt:
-            self.activity += 1
-            if hypothesis.final:
-                await self._on_final(hypothesis)
-            else:
-                await self._on_partial(hypothesis)
+        while True:
+            try:
+                async for hypothesis in self._stt:
+                    self.activity += 1
+                    if hypothesis.final:
+                        await self._on_final(hypothesis)
+                    else:
+                        await self._on_partial(hypothesis)
+                return
+            except LegError as error:
+                self._tell(Notice(NoticeKind.STT_FAILED, f"{error}; the original voice stays", self._now_ms()))
+                self._abandon()
 
     async def settle(self) -> None:
         """Wait until the recogniser has answered."""
@@ -180,6 +187,16 @@ class Interpreter:
         utterance.asked_ms = self._now_ms()
         await self._stt.finalise(self._epoch)
 
+    def _abandon(self) -> None:
+        """Give up what is being recognised: its sound was heard as the original, and the next utterance is tried."""
+        if self._current is not None:
+            self._drop_speculation(self._current)
+        self._current = self._ending = self._late = None
+        self._epoch += 1
+        self._stt.reset()
+        self._agreement.reset()
+        self._unheard.clear()
+
     def _drop_speculation(self, utterance: _Utterance) -> None:
         self._epoch += 1
         utterance.final = None
@@ -197,7 +214,7 @@ class Interpreter:
         utterance = self._current
         if utterance is None or self._ending is not None or utterance.final is not None:
             return
-        settled = self._agreement.settled(hypothesis.words, heard_until_ms=self._last_partial_ms)
+        settled = self._agreement.settled(hypothesis.words, heard_until_ms=hypothesis.heard_until_ms)
         self._settle(utterance, settled, hypothesis.language)
         tail = hypothesis.words[len(settled) :]
         self._tell(Heard(utterance.number, tuple(utterance.settled), tuple(tail), len(settled), self._now_ms()))

@@ -12,7 +12,7 @@ from vivavoce.audio.pcm import FRAME_MS, Pcm, Samples
 from vivavoce.audio.resample import Resampler
 from vivavoce.clock import NS_PER_MS, Clock
 from vivavoce.contract.spans import SpanRecorder
-from vivavoce.errors import AudioError, VivavoceError
+from vivavoce.errors import AudioError, LegTimeout, VivavoceError
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.stt import SpeechToText
 from vivavoce.legs.tts import Synthesizer
@@ -153,7 +153,9 @@ class Session:
         silence = np.zeros(self._frame, np.int16)
         last_ms = end_ms + _TAIL_MS + self.dub.behind_ms
         quiet_ms = end_ms + 500.0
-        while end_ms < quiet_ms or (self._unfinished and end_ms < last_ms):
+        while end_ms < quiet_ms or self._unfinished:
+            if end_ms >= last_ms:
+                raise LegTimeout("the last words were not spoken in a minute", hint="an engine hangs: see the report")
             frame = Pcm(silence, self._settings.rate_hz, end_ms)
             end_ms = frame.end_ms
             await self._clock.sleep_until((self._origin_ns or 0) + round(end_ms * NS_PER_MS))

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from vivavoce.errors import LegError
+from vivavoce.errors import LegError, ModelError
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.tts import SpeechStream
 from vivavoce.legs.values import Clause, SpeechChunk
@@ -156,17 +156,17 @@ class Voiceover:
                 self._todo.task_done()
 
     async def _translate(self, line: Line) -> None:
-        translator = self._translator(line.language)
         text = ""
-        if translator is not None:
-            try:
+        try:
+            translator = self._translator(line.language)
+            if translator is not None:
                 text = await self._in_sentence(line, translator)
-            except LegError as error:
-                self._notice(NoticeKind.MT_FAILED, f"{error}; the original text is shown")
-        elif line.spoken and line.language not in self._unrouted:
-            self._unrouted.add(line.language)
-            pair = f"{line.language} to {self._target}"
-            self._notice(NoticeKind.NO_ROUTE, f"nothing translates {pair}; the original text is shown")
+            elif line.language != self._target and line.language not in self._unrouted:
+                self._unrouted.add(line.language)
+                pair = f"{line.language} to {self._target}"
+                self._notice(NoticeKind.NO_ROUTE, f"nothing translates {pair}; the original text is shown")
+        except (LegError, ModelError) as error:
+            self._notice(NoticeKind.MT_FAILED, f"{error}; the original text is shown")
         line.spoken = line.spoken and bool(text.strip())
         line.text = text.strip() or line.clause.text
         line.translated_ms = self._now_ms()
