@@ -20,17 +20,18 @@ from vivavoce.audio.sinks import check_output
 from vivavoce.cli.outputs import Outputs
 from vivavoce.cli.report import write_report
 from vivavoce.cli.screen import Screen
-from vivavoce.cli.summary import report_data, screen_state, utterance_rows
+from vivavoce.cli.summary import drift_notices, report_data, screen_state, utterance_rows
 from vivavoce.clock import Clock, SteppedClock, SystemClock
 from vivavoce.config.load import load_settings
 from vivavoce.config.settings import Settings, config_hash
+from vivavoce.contract.drift import windows
 from vivavoce.contract.envelope import Envelope, enclose, machine_load
 from vivavoce.contract.figures import contract_figures, measured_stages
 from vivavoce.contract.last_run import save_last_run
 from vivavoce.contract.page import BudgetPage
 from vivavoce.errors import NoSpeech, OutputError, VivavoceError, WrongLanguage
 from vivavoce.translate.assembly import AUTO, Voice, choose_voice, open_legs, session_settings
-from vivavoce.translate.events import Event
+from vivavoce.translate.events import Event, UtteranceDone
 from vivavoce.translate.record import SessionRecord
 from vivavoce.translate.session import Session
 from vivavoce.translate.subtitles import SubtitleWriter
@@ -147,8 +148,12 @@ async def _interpret(
         profile = settings.profile()
         duration_ms = None if isinstance(source, MicSource) else source.duration_ms
 
+        drift = windows(profile, clock_ns=clock.now_ns)
+
         def tell(event: Event) -> None:
             record.take(event)
+            if isinstance(event, UtteranceDone) and session.paced:
+                record.notices.extend(drift_notices(event, drift, at_ms=session.now_ms))
             if subtitles is not None:
                 subtitles.take(event)
             if not console.is_terminal:

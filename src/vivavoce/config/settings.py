@@ -61,6 +61,7 @@ class TranslateSettings(Section):
     endpoint_ms: float = Field(gt=0, description="Silence that ends an utterance.")
     partial_every_ms: float = Field(gt=0, description="Time between unfinished hypotheses in long speech.")
     first_unit_words: int = Field(ge=1, description="Words of the first synthesised unit; the next ones grow.")
+    synthesis_cache_mib: int = Field(ge=0, description="Memory for clauses that were spoken before; 0 for none.")
     max_speed: float = Field(ge=1, le=1.25, description="How much faster the dub may speak when it is behind.")
     duck_db: float = Field(le=0, description="Gain of the original voice under the dub.")
     min_confidence: float = Field(ge=0, le=1, description="Below it a clause gets subtitles and the original voice.")

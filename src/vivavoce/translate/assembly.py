@@ -15,6 +15,7 @@ from vivavoce.legs.tts import Synthesizer
 from vivavoce.models import ModelStore
 from vivavoce.providers.pairs import PairTable
 from vivavoce.providers.pivot import Engines
+from vivavoce.providers.synthesis_cache import SynthesisCache
 from vivavoce.providers.voice_gate import GateSettings
 from vivavoce.translate.dub import DubSettings
 from vivavoce.translate.interpreter import EarSettings
@@ -81,6 +82,9 @@ async def open_legs(
         if voice is not None:
             synthesizer = load_engine(settings, voice.engine, store=store, first_unit_words=translate.first_unit_words)
             stack.push_async_callback(synthesizer.aclose)
+            if translate.synthesis_cache_mib:
+                memory_bytes = translate.synthesis_cache_mib << 20
+                synthesizer = SynthesisCache(synthesizer, provider=voice.engine, memory_bytes=memory_bytes)
         engines = Engines(lambda name: load_engine(settings, name, store=store))
         stack.push_async_callback(engines.aclose)
         found: dict[str, Translator | None] = {}

@@ -16,6 +16,7 @@ class NoticeKind(StrEnum):
     SHORTER_PAUSES = "shorter pauses"
     FASTER = "faster"
     STT_FAILED = "recognition failed"
+    DRIFT = "drift"
     MT_FAILED = "translation failed"
     TTS_FAILED = "synthesis failed"
 

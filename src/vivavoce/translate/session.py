@@ -74,7 +74,7 @@ class Session:
         self._clock = clock
         self._tell = tell
         self._output = output
-        self._paced = paced
+        self.paced = paced
         self._origin_ns: int | None = None
         self._frame = settings.rate_hz * FRAME_MS // 1000
         self._ear_samples = 0
@@ -177,7 +177,7 @@ class Session:
             start_ms = 1000.0 * self._ear_samples / EAR_RATE_HZ
             self._ear_samples += len(heard)
             await self._ear.hear(Pcm(heard, EAR_RATE_HZ, start_ms))
-        if not self._paced:
+        if not self.paced:
             await self._settle()
         dubbed = self.dub.read(len(frame.samples))
         self._voiceover.listened()
