@@ -104,13 +104,19 @@ class Kokoro:
 
     async def _unit(self, text: str, language: str, style: NDArray[np.float32], speed: float) -> NDArray[np.float32]:
         phonemes = await self._espeak.phonemes(text, voice=voice_for(language), tie=True)
-        ids = self._ids(phonemes, language)
-        if not ids:
-            return np.zeros(0, np.float32)
+        if not any(sign.isalpha() for sign in phonemes):
+            return np.zeros(0, np.float32)  # marks alone would be noise
+        pieces = _fitting(self._ids(phonemes, language), self._vocabulary[" "])
+        sounds = [await self._sound(ids, style, speed) for ids in pieces]
+        pauses_s = [*[_JOIN_S] * (len(sounds) - 1), _PAUSES_S.get(text[-1:], _JOIN_S)]
+        parts = [_trimmed(sound, pause_s) for sound, pause_s in zip(sounds, pauses_s, strict=False)]
+        return np.concatenate([np.zeros(0, np.float32), *parts])
+
+    async def _sound(self, ids: list[int], style: NDArray[np.float32], speed: float) -> NDArray[np.float32]:
         options = self._run_options()
         run = asyncio.get_running_loop().run_in_executor(self._executor, self._run, ids, style, speed, options)
         try:
-            sound = await asyncio.shield(run)
+            return await asyncio.shield(run)
         except self._failures as error:
             raise LegError(f"Kokoro failed: {error}", hint="vivavoce models verify kokoro-82m") from error
         except asyncio.CancelledError:
@@ -119,7 +125,6 @@ class Kokoro:
             # The terminated run's own error is the expected end of it.
             run.exception()
             raise
-        return _trimmed(sound, _PAUSES_S.get(text[-1:], _JOIN_S))
 
     def _ids(self, phonemes: str, language: str) -> list[int]:
         for signs, one in _ONE_SIGN.items():
@@ -127,7 +132,7 @@ class Kokoro:
         if language == "en":
             for sign, other in _ENGLISH.items():
                 phonemes = phonemes.replace(sign, other)
-        return [self._vocabulary[sign] for sign in phonemes if sign in self._vocabulary][:_LONGEST_TOKENS]
+        return [self._vocabulary[sign] for sign in phonemes if sign in self._vocabulary]
 
     def _run(self, ids: list[int], style: NDArray[np.float32], speed: float, options: Any) -> NDArray[np.float32]:
         feeds = {
@@ -137,6 +142,17 @@ class Kokoro:
         }
         output: NDArray[np.float32] = self._session.run(None, feeds, options)[0]
         return output.reshape(-1)
+
+
+def _fitting(ids: list[int], space: int) -> list[list[int]]:
+    """Cut what is longer than the model takes, between words where there are any."""
+    pieces: list[list[int]] = []
+    while len(ids) > _LONGEST_TOKENS:
+        window = ids[: _LONGEST_TOKENS + 1]
+        cut = len(window) - 1 - window[::-1].index(space) if space in window[1:] else _LONGEST_TOKENS
+        pieces.append(ids[:cut])
+        ids = ids[cut:]
+    return [*pieces, ids] if ids else pieces
 
 
 def _trimmed(sound: NDArray[np.float32], pause_s: float) -> NDArray[np.float32]:
