@@ -105,3 +105,13 @@ class LegUnavailable(LegError):
 
 class LegTimeout(LegError):
     pass
+
+
+def first_of_ours(error: BaseException) -> VivavoceError | None:
+    """The error itself, or the first in a task group's bundle; None where something in it is not ours."""
+    if isinstance(error, VivavoceError):
+        return error
+    if not isinstance(error, BaseExceptionGroup):
+        return None
+    found = [first_of_ours(each) for each in error.exceptions]
+    return None if None in found else found[0]

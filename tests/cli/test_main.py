@@ -33,9 +33,11 @@ def test_an_error_is_one_line_with_a_hint_and_its_own_code(
 def test_an_error_inside_task_groups_is_found(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bundle = ExceptionGroup("outer", [ValueError("x"), ExceptionGroup("inner", [NoSpeech("nobody speaks")])])
-    assert _run_raising(monkeypatch, bundle) == 4
+    inner = ExceptionGroup("inner", [NoSpeech("nobody speaks")])
+    assert _run_raising(monkeypatch, ExceptionGroup("outer", [inner])) == 4
     assert capsys.readouterr().err == "nobody speaks\n"
+    assert _run_raising(monkeypatch, ExceptionGroup("outer", [ValueError("x"), inner])) == 1
+    assert "internal error" in capsys.readouterr().err
 
 
 def test_an_unknown_error_is_told_without_its_traceback_unless_asked(

@@ -9,7 +9,7 @@ import pytest
 
 from vivavoce.clock import SteppedClock
 from vivavoce.config.load import default_settings
-from vivavoce.errors import LegError, ModelError, PairUnavailable, SourceMissing
+from vivavoce.errors import LegUnavailable, ModelMissing, PairUnavailable, SourceMissing
 from vivavoce.evals.bench_clips import errors_of
 from vivavoce.evals.bench_continuous import SilencePart
 from vivavoce.evals.bench_translate import PartName, Plan, TranslateBench
@@ -47,7 +47,7 @@ async def _played(recordings: list[Recording]) -> LiveRun:
 def test_each_clip_gets_its_own_events_and_the_next_waits_for_its_dub(recordings: list[Recording]) -> None:
     try:
         run = asyncio.run(_played(recordings))
-    except (ModelError, LegError) as error:
+    except (ModelMissing, LegUnavailable) as error:
         pytest.skip(f"engines are not here: {error}")
     assert [take.over for take in run.takes] == [True, True]
     rows = [
@@ -73,7 +73,7 @@ def test_made_sounds_are_played_to_their_end(evalset: Path) -> None:
     told: list[float] = []
     try:
         asyncio.run(part.run(told.append))
-    except (ModelError, LegError) as error:
+    except (ModelMissing, LegUnavailable) as error:
         pytest.skip(f"engines are not here: {error}")
     assert part.figures()["minutes"] == pytest.approx(0.3, abs=0.01)
     assert part.figures()["texts"] == 0

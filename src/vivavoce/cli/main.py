@@ -14,7 +14,7 @@ import typer
 from vivavoce.cli import bench, models
 from vivavoce.cli.budget import budget
 from vivavoce.cli.translate import translate
-from vivavoce.errors import VivavoceError
+from vivavoce.errors import first_of_ours
 
 app = typer.Typer(
     name="vivavoce",
@@ -56,7 +56,7 @@ def _tell(error: Exception) -> int:
     from rich.markup import escape
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    known = _known(error)
+    known = first_of_ours(error)
     if known is None:
         console.print(f"[red]internal error: {escape(f'{type(error).__name__}: {error}')}[/red]")
         console.print("hint: run again with VIVAVOCE_TRACEBACK=1 and report what it shows")
@@ -65,11 +65,3 @@ def _tell(error: Exception) -> int:
     if known.hint:
         console.print(f"hint: {escape(known.hint)}")
     return known.exit_code
-
-
-def _known(error: BaseException) -> VivavoceError | None:
-    """The error itself, or the first of ours in a task group's bundle."""
-    if isinstance(error, VivavoceError):
-        return error
-    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-    return next((found for each in inner if (found := _known(each))), None)

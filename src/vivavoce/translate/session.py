@@ -12,7 +12,7 @@ from vivavoce.audio.pcm import FRAME_MS, Pcm, Samples
 from vivavoce.audio.resample import Resampler
 from vivavoce.clock import NS_PER_MS, Clock
 from vivavoce.contract.spans import SpanRecorder
-from vivavoce.errors import AudioError, LegTimeout, VivavoceError
+from vivavoce.errors import AudioError, LegTimeout, first_of_ours
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.stt import SpeechToText
 from vivavoce.legs.tts import Synthesizer
@@ -123,7 +123,7 @@ class Session:
             )
             broken = await self._work(frames)
         except BaseExceptionGroup as group:
-            raise _first_of_ours(group) or group from None
+            raise first_of_ours(group) or group from None
         finally:
             await stt.aclose()
             if voice is not None:
@@ -193,11 +193,3 @@ class Session:
             # Answers pass through queues to their tasks: let those run.
             for _ in range(4):
                 await asyncio.sleep(0)
-
-
-def _first_of_ours(error: BaseException) -> VivavoceError | None:
-    """The error that ended a task group, so that callers need not look into the group."""
-    if isinstance(error, VivavoceError):
-        return error
-    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-    return next((found for each in inner if (found := _first_of_ours(each))), None)
