@@ -130,3 +130,40 @@ def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, t
     assert folders.cache_dir() == tmp_path / "xdg" / "vivavoce"
     monkeypatch.setenv("VIVAVOCE_CACHE", str(tmp_path / "mine"))
     assert ModelStore().root == tmp_path / "mine"
+
+
+def test_what_is_derived_is_made_once_and_again_when_its_source_or_itself_has_changed(store: ModelStore) -> None:
+    source, made = _put(store, "w.bin", CONTENT), []
+
+    def make(path: Path) -> bytes:
+        made.append(path)
+        return b"derived from " + path.read_bytes()
+
+    def derive(recipe: str = "r1") -> Path:
+        path = store.derived("m", "w.bin", recipe=recipe, make=make)
+        assert isinstance(path, Path)
+        assert path.read_bytes() == b"derived from " + CONTENT
+        return path
+
+    path = derive()
+    assert (derive(), made) == (path, [source])
+    path.write_bytes(b"cut short")
+    assert (derive(), len(made)) == (path, 2)
+    path.unlink()
+    assert (derive(), len(made)) == (path, 3)
+    os.utime(source, ns=(0, 1_000_000_000))
+    assert (derive(), len(made)) == (path, 4)
+    assert derive("r2") != path
+    assert len(made) == 5
+    assert not list(source.parent.glob("*.part"))
+
+
+def test_a_cache_that_cannot_be_written_gives_the_content(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    _put(store, "w.bin", CONTENT)
+    store.path("m", "w.bin")
+
+    def refuse(path: Path, content: bytes) -> int:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    assert store.derived("m", "w.bin", recipe="r1", make=lambda path: b"made") == b"made"

