@@ -41,6 +41,15 @@ def test_units_end_where_a_voice_may_rest(text: str, expected: list[str]) -> Non
     assert cut(text) == expected
 
 
+def test_a_first_unit_that_is_not_waited_for_is_longer() -> None:
+    text = " ".join(["word"] * 40)
+    lengths = [len(cut(text, PLAN.after(lead_ms))[0].split()) for lead_ms in (0, 199, 400, 1000, 60_000)]
+    assert lengths == [2, 2, 4, 7, 16]
+    assert cut("Unfortunately nobody answers at this hour.", PLAN.after(1000)) == [
+        "Unfortunately nobody answers at this hour."
+    ]
+
+
 def test_the_last_word_is_not_left_alone_by_a_comma() -> None:
     assert cut("we go home, now") == ["we go", "home, now"]
 

@@ -11,8 +11,11 @@ from vivavoce.legs.values import SpeechChunk
 class SpeechStream(Protocol):
     """One voice. Text goes in, audible sound comes out in order by iteration, until `aclose`."""
 
-    async def push(self, text: str, epoch: int, *, speed: float = 1.0) -> None:
-        """Queue text. Engines that take continuations may be given part of a clause."""
+    async def push(self, text: str, epoch: int, *, speed: float = 1.0, lead_ms: float = 0.0) -> None:
+        """Queue text. Engines that take continuations may be given part of a clause.
+
+        `lead_ms` is for how long the listener still hears earlier sound: the first of this may take that long.
+        """
         ...
 
     async def flush(self, epoch: int) -> None:

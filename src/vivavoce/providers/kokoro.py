@@ -37,6 +37,7 @@ _MARGIN_S = 0.012
 _FADE_S = 0.004
 _PAUSES_S = {".": 0.26, "!": 0.26, "?": 0.26, "…": 0.26, ";": 0.18, ":": 0.18, ",": 0.12}
 _JOIN_S = 0.03
+_HURRIED_PAUSES = 3
 
 # What espeak writes in two signs and Kokoro's vocabulary has as one; ties mark what belongs together.
 _ONE_SIGN = {
@@ -82,7 +83,8 @@ class Kokoro:
         style = self._style(name, language)
 
         async def speak(utterance: Utterance) -> AsyncGenerator[SpeechChunk, None]:
-            for unit in units(utterance.text, self._plan, language=language):
+            plan = self._plan.after(utterance.lead_ms)
+            for unit in units(utterance.text, plan, language=language):
                 sound = await self._unit(unit, language, style, utterance.speed)
                 pcm = resample(from_float(sound, RATE_HZ), rate_hz)
                 yield SpeechChunk(pcm, utterance.epoch, unit)
@@ -112,7 +114,8 @@ class Kokoro:
             return np.zeros(0, np.float32)  # marks alone would be noise
         pieces = _fitting(self._ids(phonemes, language), self._vocabulary[" "])
         sounds = [await self._sound(ids, style, speed) for ids in pieces]
-        pauses_s = [*[_JOIN_S] * (len(sounds) - 1), _PAUSES_S.get(text[-1:], _JOIN_S)]
+        pause_s = _PAUSES_S.get(text[-1:], _JOIN_S)
+        pauses_s = [*[_JOIN_S] * (len(sounds) - 1), pause_s / _HURRIED_PAUSES if speed > 1 else pause_s]
         parts = [_trimmed(sound, pause_s) for sound, pause_s in zip(sounds, pauses_s, strict=False)]
         return np.concatenate([np.zeros(0, np.float32), *parts])
 

@@ -19,11 +19,12 @@ _CHUNKS = 256
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """Text to speak at `speed` times the usual pace."""
+    """Text to speak at `speed` times the usual pace, to be heard `lead_ms` after it was asked for."""
 
     text: str
     epoch: int
     speed: float
+    lead_ms: float
 
 
 Speak = Callable[[Utterance], AsyncGenerator[SpeechChunk, None]]
@@ -42,8 +43,8 @@ class SpeechQueue:
         self._speaking: tuple[int, asyncio.Task[None]] | None = None
         self._worker = asyncio.create_task(self._work())
 
-    async def push(self, text: str, epoch: int, *, speed: float = 1.0) -> None:
-        await self._asked.put(Utterance(text, epoch, speed))
+    async def push(self, text: str, epoch: int, *, speed: float = 1.0, lead_ms: float = 0.0) -> None:
+        await self._asked.put(Utterance(text, epoch, speed, lead_ms))
 
     async def flush(self, epoch: int) -> None:
         await self._asked.put(epoch)

@@ -89,7 +89,7 @@ class CachedSpeech:
         self._saving: set[asyncio.Task[None]] = set()
         self._collector = asyncio.create_task(self._collect())
 
-    async def push(self, text: str, epoch: int, *, speed: float = 1.0) -> None:
+    async def push(self, text: str, epoch: int, *, speed: float = 1.0, lead_ms: float = 0.0) -> None:
         line = self._asked(_Line(epoch, text, self._key(text, speed)))
         sound = self._store.held(line.key)
         if sound is None and self._store.on_disk(text):
@@ -102,7 +102,7 @@ class CachedSpeech:
             number = next(self._numbers)
             self._making[number] = line
             try:
-                await self._inner.push(text, number, speed=speed)
+                await self._inner.push(text, number, speed=speed, lead_ms=lead_ms)
                 await self._inner.flush(number)
             except BaseException:
                 self._drop(lambda other: other is line)

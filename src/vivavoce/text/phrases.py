@@ -31,3 +31,8 @@ def phrases(language: str) -> Phrases:
 def spoken_form(text: str) -> str:
     """A word without case and surrounding punctuation, for comparing."""
     return text.casefold().strip(" .,;:!?…\"'“”‘’«»()[]-–—¿¡")
+
+
+def spoken_words(text: str) -> list[str]:
+    """The spoken forms of a text's words."""
+    return [spoken_form(word) for word in text.split()]

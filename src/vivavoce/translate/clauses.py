@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from vivavoce.legs.values import Word
 from vivavoce.text.phrases import CLAUSE_ENDS, SENTENCE_ENDS, Phrases, phrases, spoken_form
+from vivavoce.translate.dub import MS_PER_CHARACTER
 
-_MS_PER_CHARACTER = 58.0
 _NAME_PARTICLES = frozenset(
     {"of", "de", "da", "do", "dos", "das", "di", "del", "della", "du", "van", "von", "la", "le"}
 )
@@ -17,77 +18,63 @@ _ABBREVIATIONS = frozenset({"mr", "mrs", "ms", "dr", "st", "no", "vs", "sr", "sr
 
 @dataclass(frozen=True, slots=True)
 class CutSettings:
-    """How much speech must be pending, in ms, before each kind of boundary is good enough to cut at.
+    """How much dub a cut may set off.
 
-    Nothing is cut while more than `hungry_ms` of dub is still to be heard: waiting costs the listener nothing then,
-    and a longer clause is translated better. `patience_ms` of pending speech ends that wait. What would keep the dub
-    busy for more than `longest_ms` is cut only after `overlong_ms`: should the speaker end now, the last words would
-    wait behind it.
+    Nothing is cut while more than `hungry_ms` of dub is still to be heard: waiting costs the listener nothing then, and
+    a longer clause is translated better. Nothing is cut that would keep the dub busy for more than `longest_ms`, or the
+    `share` of the pending speech where that is more: should the speaker end now, the last words would wait behind it.
+    After `anywhere_ms` of pending speech a cut needs no proof.
     """
 
-    sentence_ms: float = 900.0
-    clause_ms: float = 1400.0
-    phrase_ms: float = 1800.0
-    anywhere_ms: float = 6500.0
-    hungry_ms: float = 700.0
-    longest_ms: float = 2000.0
-    overlong_ms: float = 9000.0
-    patience_ms: float = 9500.0
-    min_words: int = 4
+    hungry_ms: float = 300.0
+    longest_ms: float = 1100.0
+    share: float = 0.3
+    anywhere_ms: float = 8000.0
+    min_words: int = 1
 
 
-FLOW = CutSettings(
-    sentence_ms=400.0,
-    clause_ms=700.0,
-    phrase_ms=1000.0,
-    anywhere_ms=2000.0,
-    hungry_ms=2000.0,
-    longest_ms=3500.0,
-    overlong_ms=1800.0,
-    patience_ms=9500.0,
-    min_words=3,
-)
-"""For speech without end: to stay close behind the speaker matters more than whole clauses."""
+FLOW = CutSettings(hungry_ms=1500.0, longest_ms=2500.0, share=1.0, anywhere_ms=2500.0, min_words=2)
+"""For speech without end: to stay close behind the speaker matters more than a dub that could end at once."""
 
 
-def cut(
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """After how many settled words to cut. A `doubtful` one is good only where the translation of what stands before
+    it is not changed by what follows."""
+
+    count: int
+    doubtful: bool
+
+
+def cuts(
     settled: Sequence[Word], following: Sequence[Word], *, language: str, backlog_ms: float, settings: CutSettings
-) -> int:
-    """How many of the settled words to send off now; 0 to wait.
+) -> list[Cut]:
+    """Where the settled words may be cut now, best first; empty to wait.
 
     `settled` are the words since the last cut, `following` those after them that may still change, `backlog_ms` how
-    much dub is still to be heard. The strongest boundary wins, among equals the latest; a number, a name or a negation
-    is never cut apart.
+    much dub is still to be heard. The end of a sentence comes before other places, a later place before an earlier one;
+    a number, a name or a negation is never cut apart.
     """
-    if not settled or not following:
-        return 0
+    if not settled or not following or backlog_ms > settings.hungry_ms:
+        return []
     pending_ms = following[-1].end_ms - settled[0].start_ms
-    if backlog_ms > settings.hungry_ms and pending_ms < settings.patience_ms:
-        return 0
+    longest_ms = max(settings.longest_ms, settings.share * pending_ms)
     table = phrases(language)
     words = [*settled, following[0]]
-    best, best_needed_ms = 0, float("inf")
-    for count in range(settings.min_words, len(settled) + 1):
-        needed_ms = _needed_ms(words[count - 1].text, words[count].text, table, settings)
-        if backlog_ms + _voiced_ms(words[:count]) > settings.longest_ms:
-            needed_ms = max(needed_ms, settings.overlong_ms)
-        if pending_ms >= needed_ms and needed_ms <= best_needed_ms:
-            best, best_needed_ms = count, needed_ms
-    return best
-
-
-def _voiced_ms(words: Sequence[Word]) -> float:
-    return sum(len(word.text) + 1 for word in words) * _MS_PER_CHARACTER
-
-
-def _needed_ms(last: str, after: str, table: Phrases, settings: CutSettings) -> float:
-    if not _separable(last, after, table):
-        return float("inf")
-    if _ends_sentence(last):
-        return settings.sentence_ms
-    if last.endswith(CLAUSE_ENDS):
-        return settings.clause_ms
-    return settings.phrase_ms if spoken_form(after) in table.openers else settings.anywhere_ms
+    sentences: list[Cut] = []
+    others: list[Cut] = []
+    voiced_ms = backlog_ms
+    for count, (word, after) in enumerate(pairwise(words), start=1):
+        voiced_ms += (len(word.text) + 1) * MS_PER_CHARACTER
+        if voiced_ms > longest_ms:
+            break
+        if count < settings.min_words or not _separable(word.text, after.text, table):
+            continue
+        if _ends_sentence(word.text):
+            sentences.insert(0, Cut(count, doubtful=False))
+        else:
+            others.insert(0, Cut(count, doubtful=pending_ms < settings.anywhere_ms))
+    return [*sentences, *others]
 
 
 def _separable(last: str, after: str, table: Phrases) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from vivavoce.text.phrases import spoken_form
+from vivavoce.text.phrases import spoken_words
 
 _ALIKE = 0.6
 
@@ -19,9 +19,8 @@ def continuation(spoken: str, whole: str) -> str | None:
 
     They do when most spoken words stand in the same order at the beginning and the last of them is among these.
     """
-    before = [spoken_form(word) for word in spoken.split()]
+    before, after = spoken_words(spoken), spoken_words(whole)
     words = whole.split()
-    after = [spoken_form(word) for word in words]
     if not before or len(after) <= len(before) // 2:
         return None
     blocks = [b for b in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks() if b.size]

@@ -9,6 +9,9 @@ import numpy as np
 
 from vivavoce.audio.pcm import Samples
 
+MS_PER_CHARACTER = 60.0
+"""About how long a character of text is spoken, spaces counted: what is not synthesised yet is reckoned with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class DubSettings:

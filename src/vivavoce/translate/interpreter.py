@@ -6,6 +6,7 @@ when speech resumes and let out when the endpoint is decided. In long speech, cl
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from vivavoce.errors import LegError
 from vivavoce.legs.stt import SttStream
 from vivavoce.legs.vad import VoiceDetector
 from vivavoce.legs.values import Clause, Hypothesis, VoiceEvent, VoiceEventKind, Word
-from vivavoce.translate.clauses import FLOW, CutSettings, cut
+from vivavoce.translate.clauses import FLOW, Cut, CutSettings, cuts
 from vivavoce.translate.events import Event, Heard, Notice, NoticeKind, UtteranceDone
 from vivavoce.translate.stability import Agreement
 from vivavoce.translate.voiceover import Line, Voiceover
@@ -32,13 +33,13 @@ class EarSettings:
     """
 
     lead_in_ms: float = 260.0
-    first_partial_ms: float = 1750.0
+    first_partial_ms: float = 1450.0
     partial_every_ms: float = 600.0
     edge_ms: float = 120.0
     min_confidence: float = 0.4
     cut: CutSettings = field(default_factory=CutSettings)
     flow: CutSettings = FLOW
-    flow_after_ms: float = 10_000.0
+    flow_after_ms: float = 15_000.0
 
 
 @dataclass(slots=True)
@@ -57,6 +58,9 @@ class _Utterance:
     lines: list[Line] = field(default_factory=list)
     guess: Line | None = None
 
+
+_TRIALS = 3
+"""Translations of a doubtful cut take 10 to 20 ms each."""
 
 QUEUE = "queue"
 """Not a stage of the contract: the wait behind the dub's own earlier words."""
@@ -100,6 +104,8 @@ class Interpreter:
         self._utterances = 0
         self._last_partial_ms = 0.0
         self._position_ms = 0.0
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
         self.activity = 0
 
     @property
@@ -123,18 +129,20 @@ class Interpreter:
             try:
                 async for hypothesis in self._stt:
                     self.activity += 1
-                    if hypothesis.final:
-                        await self._on_final(hypothesis)
-                    else:
-                        await self._on_partial(hypothesis)
+                    self._at_rest.clear()
+                    try:
+                        await (self._on_final if hypothesis.final else self._on_partial)(hypothesis)
+                    finally:
+                        self._at_rest.set()
                 return
             except LegError as error:
                 self._tell(Notice(NoticeKind.STT_FAILED, f"{error}; the original voice stays", self._now_ms()))
                 self._abandon()
 
     async def settle(self) -> None:
-        """Wait until the recogniser has answered."""
+        """Wait until the recogniser has answered and what it said is dealt with."""
         await self._stt.settle()
+        await self._at_rest.wait()
 
     async def _feed(self) -> None:
         """Give the recogniser what belongs to an utterance; keep a lead-in while nobody speaks."""
@@ -219,16 +227,30 @@ class Interpreter:
         tail = hypothesis.words[len(settled) :]
         self._tell(Heard(utterance.number, tuple(utterance.settled), tuple(tail), len(settled), self._now_ms()))
         flowing = self._position_ms - utterance.start_ms > self._settings.flow_after_ms
-        count = cut(
+        found = cuts(
             utterance.pending,
             tail,
             language=utterance.language,
             backlog_ms=self._voiceover.backlog_ms(),
             settings=self._settings.flow if flowing else self._settings.cut,
         )
-        if count and not self._paused:
+        count = await self._chosen(found, utterance, tail)
+        if count and not self._paused and self._current is utterance:
             words, utterance.pending = utterance.pending[:count], utterance.pending[count:]
             utterance.lines.append(await self._say(utterance, words, certain=True))
+
+    async def _chosen(self, found: Sequence[Cut], utterance: _Utterance, tail: Sequence[Word]) -> int:
+        """The first of the cuts that is good, as a count of pending words; the translator tries doubtful ones."""
+        if not found or not found[0].doubtful:
+            return found[0].count if found else 0
+        tried = found[:_TRIALS]
+        which = await self._voiceover.standing(
+            [_text(utterance.pending[: cut.count]) for cut in tried],
+            _text([*utterance.pending, *tail]),
+            utterance=utterance.number,
+            language=utterance.language,
+        )
+        return 0 if which is None else tried[which].count
 
     def _settle(self, utterance: _Utterance, words: Sequence[Word], language: str) -> None:
         self._stt.commit(words)
@@ -266,9 +288,7 @@ class Interpreter:
 
     async def _say(self, utterance: _Utterance, words: Sequence[Word], *, certain: bool) -> Line:
         confidence = sum(word.confidence for word in words) / len(words)
-        clause = Clause(
-            " ".join(word.text for word in words), words[0].start_ms, words[-1].end_ms, confidence, self._epoch
-        )
+        clause = Clause(_text(words), words[0].start_ms, words[-1].end_ms, confidence, self._epoch)
         stated = self._language in ("auto", utterance.language)
         spoken = stated and confidence >= self._settings.min_confidence
         return await self._voiceover.say(
@@ -319,12 +339,16 @@ class Interpreter:
                     utterance.number,
                     utterance.start_ms,
                     utterance.end_ms,
-                    " ".join(word.text for word in utterance.settled),
+                    _text(utterance.settled),
                     utterance.language,
                     sum(confidences) / len(confidences),
                     stages,
                 )
             )
+
+
+def _text(words: Sequence[Word]) -> str:
+    return " ".join(word.text for word in words)
 
 
 def _stages(utterance: _Utterance, last: Line) -> dict[str, tuple[float, float]]:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from vivavoce.errors import LegError, ModelError
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.tts import SpeechStream
 from vivavoce.legs.values import Clause, SpeechChunk
-from vivavoce.text.phrases import SENTENCE_ENDS
+from vivavoce.text.phrases import SENTENCE_ENDS, spoken_words
 from vivavoce.translate.continuation import continuation
-from vivavoce.translate.dub import DubSettings, DubTrack
+from vivavoce.translate.dub import MS_PER_CHARACTER, DubSettings, DubTrack
 from vivavoce.translate.events import Event, Notice, NoticeKind, Spoken, Translated
 
 _CONTEXT_CLAUSES = 3
 _FIRST_SOUND_MS = 250.0
-_MS_PER_CHARACTER = 65.0
 
 
 @dataclass(slots=True)
@@ -121,7 +120,7 @@ class Voiceover:
                 break
             if not line.dropped and line.spoken:
                 characters = len(line.clause.text if line.text is None else line.text)
-                waiting_ms += max(0.0, characters * _MS_PER_CHARACTER / line.speed - line.voiced_ms)
+                waiting_ms += max(0.0, characters * MS_PER_CHARACTER / line.speed - line.voiced_ms)
         return waiting_ms
 
     @property
@@ -180,28 +179,48 @@ class Voiceover:
             return
         self._pace(line)
         try:
-            await self._voice.push(line.text, line.number, speed=line.speed)
+            await self._voice.push(line.text, line.number, speed=line.speed, lead_ms=self.backlog_ms(before=line))
             await self._voice.flush(line.number)
         except LegError as error:
             self._notice(NoticeKind.TTS_FAILED, f"{error}; subtitles go on")
             line.spoken = False
             self._finish(line)
 
+    async def standing(self, texts: Sequence[str], whole: str, *, utterance: int, language: str) -> int | None:
+        """Which of the texts, beginnings of `whole`, is the first whose translation begins that of `whole`.
+
+        All of them continue what was said of the utterance's sentence. None where none does.
+        """
+        translator = self._translator(language)
+        if translator is None:
+            return None
+        source = self._sentence[0] if self._sentence_of == utterance else ""
+        try:
+            target = spoken_words(await self._render(_joined(source, whole), language, translator))
+            for number, text in enumerate(texts):
+                beginning = spoken_words(await self._render(_joined(source, text), language, translator))
+                if beginning == target[: len(beginning)]:
+                    return number
+        except (LegError, ModelError):
+            pass  # told when the clause itself is translated
+        return None
+
     async def _in_sentence(self, line: Line, translator: Translator) -> str:
         """Translate a clause as the continuation of what was said of its sentence, where that is possible."""
         source, target = self._sentence_so_far(line)
         if source:
-            whole = await self._render(replace(line.clause, text=f"{source} {line.clause.text}"), line, translator)
+            whole = await self._render(_joined(source, line.clause.text), line.language, translator)
             text = continuation(target, whole)
             if text is not None:
                 return text
-        return await self._render(line.clause, line, translator)
+        return await self._render(line.clause.text, line.language, translator)
 
     def _sentence_so_far(self, line: Line) -> tuple[str, str]:
         return self._sentence if self._sentence_of == line.utterance else ("", "")
 
-    async def _render(self, clause: Clause, line: Line, translator: Translator) -> str:
-        chunks = translator.translate(clause, source=line.language, target=self._target, context=tuple(self._said))
+    async def _render(self, text: str, language: str, translator: Translator) -> str:
+        clause = Clause(text, 0.0, 0.0)
+        chunks = translator.translate(clause, source=language, target=self._target, context=tuple(self._said))
         return "".join([chunk.text async for chunk in chunks]).strip()
 
     def _pace(self, line: Line) -> None:
@@ -271,3 +290,7 @@ class Voiceover:
         if line.certain:
             line.done = True
             self._lines.pop(line.number, None)
+
+
+def _joined(before: str, text: str) -> str:
+    return f"{before} {text}".strip()
