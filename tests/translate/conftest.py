@@ -30,17 +30,7 @@ from vivavoce.translate.session import Legs, Session, SessionSettings
 
 RATE_HZ = 16000
 GATE = GateSettings(speech=0.5, silence=0.35, start_ms=60, pause_ms=60, resume_ms=20, end_ms=320)
-CUT = CutSettings(
-    sentence_ms=900,
-    clause_ms=1400,
-    phrase_ms=2000,
-    anywhere_ms=5000,
-    hungry_ms=60_000,
-    longest_ms=60_000,
-    overlong_ms=60_000,
-    patience_ms=60_000,
-    min_words=3,
-)
+CUT = CutSettings(hungry_ms=60_000, longest_ms=60_000, share=0, anywhere_ms=2000, min_words=3)
 EAR = EarSettings(lead_in_ms=200, first_partial_ms=1000, partial_every_ms=500, edge_ms=100, min_confidence=0.4, cut=CUT)
 DUB = DubSettings(pause_ms=160, short_pause_ms=40, relaxed_ms=900, hurried_ms=1700, max_speed=1.25)
 

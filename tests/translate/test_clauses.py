@@ -9,20 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vivavoce.legs.values import Word
-from vivavoce.translate.clauses import CutSettings, cut
+from vivavoce.translate.clauses import FLOW, Cut, CutSettings, cuts
 
-EAGER = CutSettings(
-    sentence_ms=0,
-    clause_ms=0,
-    phrase_ms=0,
-    anywhere_ms=0,
-    hungry_ms=1e9,
-    longest_ms=1e9,
-    overlong_ms=0,
-    patience_ms=0,
-    min_words=1,
-)
-STAGED = replace(EAGER, sentence_ms=900, clause_ms=1400, phrase_ms=2000, anywhere_ms=5000, min_words=2)
+EAGER = CutSettings(hungry_ms=1e9, longest_ms=1e9, share=0, anywhere_ms=0)
+PROVEN = replace(EAGER, anywhere_ms=5000)
+
+
+def places(words: Sequence[Word], settled: int, settings: CutSettings, **given: Any) -> list[int]:
+    arguments: dict[str, Any] = {"language": "en", "backlog_ms": 0, **given}
+    return [cut.count for cut in cuts(words[:settled], words[settled:], settings=settings, **arguments)]
+
 
 WHOLE = {
     "en": [
@@ -102,8 +98,7 @@ def timed(text: str, word_ms: float = 300) -> list[Word]:
 
 def cut_here(words: Sequence[Word], at: int, language: str) -> bool:
     """Whether it may be cut after `at` words and nowhere else."""
-    settings = replace(EAGER, min_words=at)
-    return cut(words[:at], words[at:], language=language, backlog_ms=0, settings=settings) == at
+    return places(words, at, replace(EAGER, min_words=at), language=language) == [at]
 
 
 @pytest.mark.parametrize(("language", "phrase"), EXAMPLES)
@@ -126,69 +121,61 @@ def test_they_stay_whole_in_any_company_and_at_any_setting(data: st.DataObject, 
     settled = data.draw(st.integers(0, len(words)))
     limits = st.floats(0, 10_000)
     settings = CutSettings(
-        sentence_ms=data.draw(limits),
-        clause_ms=data.draw(limits),
-        phrase_ms=data.draw(limits),
-        anywhere_ms=data.draw(limits),
         hungry_ms=data.draw(limits),
         longest_ms=data.draw(limits),
-        overlong_ms=data.draw(limits),
-        patience_ms=data.draw(limits),
+        share=data.draw(st.floats(0, 2)),
+        anywhere_ms=data.draw(limits),
         min_words=data.draw(st.integers(1, 4)),
     )
-    backlog_ms = data.draw(limits)
-    count = cut(words[:settled], words[settled:], language=language, backlog_ms=backlog_ms, settings=settings)
-    assert 0 <= count <= settled
-    assert count not in inside
-    assert count == 0 or count >= settings.min_words
+    found = places(words, settled, settings, language=language, backlog_ms=data.draw(limits))
+    assert set(found) <= set(range(settings.min_words, settled + 1)) - inside
+    assert len(found) == len(set(found))
 
 
-@pytest.mark.parametrize(
-    ("text", "settled", "expected"),
-    [
-        ("It was late. They went home and slept", 6, 3),
-        ("When it rained, they went home", 5, 3),
-        ("They went home because they were tired of it", 4, 3),
-        ("They went home", 2, 0),
-    ],
-)
-def test_it_is_cut_at_the_strongest_boundary(text: str, settled: int, expected: int) -> None:
-    words = timed(text)
-    assert cut(words[:settled], words[settled:], language="en", backlog_ms=0, settings=STAGED) == expected
+def test_the_end_of_a_sentence_comes_first_and_needs_no_proof() -> None:
+    words = timed("Rain fell hard. People stayed home and slept")
+    found = cuts(words[:5], words[5:], language="en", backlog_ms=0, settings=PROVEN)
+    assert found[0] == Cut(3, doubtful=False)
+    assert found[1:] == [Cut(count, doubtful=True) for count in (5, 4, 2, 1)]
 
 
-def test_the_latest_of_equal_boundaries_is_taken() -> None:
-    words = timed("One came, two went, three stayed, and then more")
-    settings = replace(STAGED, clause_ms=0)
-    assert cut(words[:8], words[8:], language="en", backlog_ms=0, settings=settings) == 6
-
-
-def test_a_weaker_boundary_takes_more_speech() -> None:
-    words = timed("They went home because they were tired")
-    assert cut(words[:4], words[4:], language="en", backlog_ms=0, settings=STAGED) == 3
-    assert cut(words[:4], words[4:5], language="en", backlog_ms=0, settings=STAGED) == 0
+def test_after_long_enough_no_cut_needs_proof() -> None:
+    words = timed("People went home because rain fell all day", word_ms=700)
+    found = cuts(words[:4], words[4:], language="en", backlog_ms=0, settings=PROVEN)
+    assert found == [Cut(count, doubtful=False) for count in (4, 3, 2, 1)]
 
 
 def test_the_last_settled_word_alone_is_not_enough_to_judge_a_boundary() -> None:
     words = timed("It was late.")
-    assert cut(words, [], language="en", backlog_ms=0, settings=EAGER) == 0
-    assert cut([], words, language="en", backlog_ms=0, settings=EAGER) == 0
+    assert places(words, 3, EAGER) == []
+    assert places(words, 0, EAGER) == []
+    assert places(timed("They went home"), 2, replace(EAGER, min_words=3)) == []
 
 
-def test_while_the_dub_is_busy_nothing_is_cut_until_patience_ends() -> None:
+def test_while_the_dub_is_busy_nothing_is_cut() -> None:
     words = timed("It was late. They went home and slept")
-    settings = replace(STAGED, hungry_ms=500, patience_ms=1e9)
-    arguments: dict[str, Any] = {"language": "en", "backlog_ms": 600}
-    assert cut(words[:6], words[6:], settings=settings, **arguments) == 0
-    assert cut(words[:6], words[6:], settings=replace(settings, patience_ms=2000), **arguments) == 3
+    settings = replace(EAGER, hungry_ms=500)
+    assert places(words, 6, settings, backlog_ms=501) == []
+    assert places(words, 6, settings, backlog_ms=500)[0] == 3
 
 
-def test_what_would_keep_the_dub_busy_too_long_waits() -> None:
-    words = timed("When it finally stopped raining, they went home")
-    settings = replace(STAGED, longest_ms=500, overlong_ms=1e9)
-    assert cut(words[:7], words[7:], language="en", backlog_ms=0, settings=settings) == 0
+def test_what_would_keep_the_dub_busy_too_long_waits_until_much_is_pending() -> None:
+    words = timed("When rain finally stopped falling, people went home")
+    short = replace(EAGER, longest_ms=600)
+    assert places(words, 7, short) == [2, 1]  # "When rain ", ten characters
+    assert places(words, 7, short, backlog_ms=100) == [1]
+    # Of 2.4 s half may be dubbed: twenty characters.
+    assert places(words, 7, replace(short, share=0.5)) == [3, 2, 1]
 
 
-def test_a_language_without_rows_is_cut_at_punctuation() -> None:
+def test_a_language_without_rows_is_cut_between_words() -> None:
     words = timed("Kiedy przestało padać, poszli do domu")
-    assert cut(words[:5], words[5:], language="pl", backlog_ms=0, settings=STAGED) == 3
+    assert places(words, 5, EAGER, language="pl") == [5, 4, 3, 2, 1]
+
+
+def test_settings_go_over_into_others() -> None:
+    start = CutSettings()
+    assert start.towards(FLOW, 0.0) == start
+    assert start.towards(FLOW, 1.0) == FLOW
+    half = start.towards(FLOW, 0.5)
+    assert (half.hungry_ms, half.longest_ms, half.share, half.anywhere_ms) == pytest.approx((900, 1800, 0.65, 5250))

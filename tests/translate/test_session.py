@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from vivavoce.clock import SteppedClock
 from vivavoce.errors import AudioError, OutputError
-from vivavoce.legs.values import Word
+from vivavoce.legs.values import Clause, TextChunk, Word
 from vivavoce.translate.events import Heard, Notice, NoticeKind, Spoken, Translated, UtteranceDone
 
 LONG = (
@@ -88,6 +89,38 @@ def test_clauses_of_long_speech_leave_while_the_speaker_talks(theatre: Any) -> N
     assert " ".join(line.text for line in said) == LONG.upper()
     assert stage.heard_lines == [line.line for line in said]
     assert said[0].text == "WHEN THE RAIN STOPPED,"
+
+
+def test_a_clause_leaves_where_its_translation_stands_whatever_follows(theatre: Any) -> None:
+    words = theatre.say("red green blue white black brown grey", 500, word_ms=400)
+    ear = theatre.replace(theatre.ear, cut=theatre.replace(theatre.cut, anywhere_ms=60_000, min_words=2))
+
+    class Reordering(theatre.Capitals):
+        """Puts the second word after the third once that is there."""
+
+        async def translate(self, clause: Clause, **_: Any) -> AsyncIterator[TextChunk]:
+            self.asked.append(clause.text)
+            await asyncio.sleep(0.01)
+            first, *rest = clause.text.upper().split()
+            if len(rest) > 1:
+                rest[0], rest[1] = rest[1], rest[0]
+            yield TextChunk(" ".join([first, *rest]), clause.epoch, True)
+
+    stage = theatre.run(lambda: theatre.Stage(words, mt=Reordering(), ear=ear))
+    said = [line.text for line in stage.told(Translated)]
+    assert len(said) > 1
+    assert " ".join(said) == "RED BLUE GREEN WHITE BLACK BROWN GREY"
+    # Cut after two words it would have been "RED GREEN": tried, and not taken.
+    assert "red green" in stage.mt.asked
+    assert said[0] == "RED BLUE GREEN"
+
+
+def test_a_translator_that_fails_while_a_cut_is_tried_loses_no_words(theatre: Any) -> None:
+    words = theatre.say(LONG, 500)
+    ear = theatre.replace(theatre.ear, cut=theatre.replace(theatre.cut, anywhere_ms=60_000))
+    failing = range(1, 400, 2)
+    stage = theatre.run(lambda: theatre.Stage(words, mt=theatre.Capitals(failing=failing), ear=ear))
+    assert " ".join(line.clause.text for line in stage.told(Translated)) == LONG
 
 
 def test_only_what_two_hypotheses_agree_on_is_committed(theatre: Any) -> None:

@@ -32,6 +32,21 @@ class CutSettings:
     anywhere_ms: float = 8000.0
     min_words: int = 1
 
+    def towards(self, other: CutSettings, share: float) -> CutSettings:
+        """Settings between these (share 0) and others (1)."""
+
+        def between(name: str) -> float:
+            mine: float = getattr(self, name)
+            return mine + share * (getattr(other, name) - mine)
+
+        return CutSettings(
+            hungry_ms=between("hungry_ms"),
+            longest_ms=between("longest_ms"),
+            share=between("share"),
+            anywhere_ms=between("anywhere_ms"),
+            min_words=round(between("min_words")),
+        )
+
 
 FLOW = CutSettings(hungry_ms=1500.0, longest_ms=2500.0, share=1.0, anywhere_ms=2500.0, min_words=2)
 """For speech without end: to stay close behind the speaker matters more than a dub that could end at once."""

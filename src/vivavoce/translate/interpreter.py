@@ -29,7 +29,8 @@ from vivavoce.translate.voiceover import Line, Voiceover
 class EarSettings:
     """`lead_in_ms` of sound before a speech start is recognised too; partials begin after `first_partial_ms`.
 
-    Speech that goes on for more than `flow_after_ms` is cut as `flow` says: its end is no longer expected soon.
+    Speech is cut as `cut` says; from `steady_ms` on ever more as `flow` does, which holds after `flow_after_ms`: the
+    longer someone has spoken, the less soon an end is to be expected.
     """
 
     lead_in_ms: float = 260.0
@@ -39,6 +40,7 @@ class EarSettings:
     min_confidence: float = 0.4
     cut: CutSettings = field(default_factory=CutSettings)
     flow: CutSettings = FLOW
+    steady_ms: float = 5_000.0
     flow_after_ms: float = 15_000.0
 
 
@@ -226,13 +228,14 @@ class Interpreter:
         self._settle(utterance, settled, hypothesis.language)
         tail = hypothesis.words[len(settled) :]
         self._tell(Heard(utterance.number, tuple(utterance.settled), tuple(tail), len(settled), self._now_ms()))
-        flowing = self._position_ms - utterance.start_ms > self._settings.flow_after_ms
+        spoken_ms = self._position_ms - utterance.start_ms
+        flow = (spoken_ms - self._settings.steady_ms) / (self._settings.flow_after_ms - self._settings.steady_ms)
         found = cuts(
             utterance.pending,
             tail,
             language=utterance.language,
             backlog_ms=self._voiceover.backlog_ms(),
-            settings=self._settings.flow if flowing else self._settings.cut,
+            settings=self._settings.cut.towards(self._settings.flow, min(1.0, max(0.0, flow))),
         )
         count = await self._chosen(found, utterance, tail)
         if count and not self._paused and self._current is utterance:
