@@ -168,6 +168,33 @@ def test_words_committed_while_it_was_decoded_are_taken_off_an_answer(executor: 
     asyncio.run(main())
 
 
+def test_what_was_heard_last_is_the_draft_of_the_next(executor: Executor) -> None:
+    drafts: list[str] = []
+
+    def noting(stretch: Stretch) -> Transcript:
+        drafts.append(" ".join(word.text for word in stretch.draft))
+        return decode(stretch)
+
+    async def main() -> None:
+        stream = stream_over(noting, executor)
+        answers = following(stream)
+        await stream.push(sound(0, 400))
+        stream.partial()
+        first = await anext(answers)
+        stream.commit(first.words[:1])
+        await stream.push(sound(400, 100))
+        stream.partial()
+        await anext(answers)
+        stream.reset()
+        await stream.push(sound(500, 100))
+        await stream.finalise(1)
+        await anext(answers)
+        await stream.aclose()
+
+    asyncio.run(main())
+    assert drafts == ["", "w1 w2 w3", ""]
+
+
 def test_a_partial_that_disagrees_with_committed_words_is_dropped(executor: Executor) -> None:
     async def main() -> None:
         engine = Held()

@@ -36,8 +36,8 @@ class CutSettings:
         """Settings between these (share 0) and others (1)."""
 
         def between(name: str) -> float:
-            mine: float = getattr(self, name)
-            return mine + share * (getattr(other, name) - mine)
+            mine, theirs = float(getattr(self, name)), float(getattr(other, name))
+            return mine + share * (theirs - mine)
 
         return CutSettings(
             hungry_ms=between("hungry_ms"),
