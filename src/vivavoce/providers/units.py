@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from vivavoce.text.phrases import CLAUSE_ENDS, SENTENCE_ENDS, phrases, spoken_form
 
 _ENOUGH_CHARACTERS = 5
-_MS_PER_WORD = 200.0
+_MS_PER_WORD = 300.0
 _ENDS = (*SENTENCE_ENDS, *CLAUSE_ENDS)
 
 
@@ -21,11 +21,12 @@ class UnitPlan:
     """Words of the first unit, and how many times as long each next one may be.
 
     Each unit costs 0.2 s of sound over the 54 ms of each of its characters, because its ends are spoken out.
-    A first unit of more than `first_characters` is a single word: its length is what the listener waits for.
+    A first unit has no more than `first_characters` where that can be, even if it ends at an article: its length is
+    what the listener waits for.
     """
 
     first_words: int = 2
-    first_characters: int = 12
+    first_characters: int = 14
     growth: float = 2.5
     most_words: int = 16
 
@@ -38,8 +39,8 @@ class UnitPlan:
 def units(text: str, plan: UnitPlan, *, language: str) -> list[str]:
     """Cut a text into units; joined by spaces they are the text again.
 
-    A unit ends at punctuation where one is near, not after an article or preposition and not inside digits, and none
-    after the first is a lone word. One of more than `most_words` is cut all the same.
+    A unit ends at punctuation where one is near, not inside digits, none after the first is a lone word, and only the
+    first may end after an article or preposition. One of more than `most_words` is cut all the same.
     """
     words = text.split()
     found: list[str] = []
@@ -47,13 +48,32 @@ def units(text: str, plan: UnitPlan, *, language: str) -> list[str]:
     holds = phrases(language).holds
     at = 0
     while at < len(words):
-        count = _length(words[at:], round(wanted), plan.most_words, holds)
-        if not at and count < len(words) and len(" ".join(words[:count])) > plan.first_characters:
-            count = 1 if len(words[0]) >= _ENOUGH_CHARACTERS and _may_end(words[0], words[1], holds) else count
+        first = None if at else _first(words, plan, holds)
+        count = first or _length(words[at:], round(wanted), plan.most_words, holds)
         found.append(" ".join(words[at : at + count]))
         at += count
         wanted = min(plan.most_words, max(wanted, count) * plan.growth)
     return found
+
+
+def _first(words: list[str], plan: UnitPlan, holds: frozenset[str]) -> int | None:
+    """The most words that make a short first unit, one that ends well where there is such; None where none is short."""
+    if len(words) <= 2:
+        return len(words)
+    whole = len(" ".join(words))
+    if whole <= plan.first_characters or (
+        len(words) <= plan.first_words + 1 and whole <= plan.first_characters * 3 // 2
+    ):
+        return len(words)
+    for well in (True, False):
+        for count in range(min(plan.first_words, len(words) - 2), 0, -1):
+            last, after = words[count - 1], words[count]
+            if len(" ".join(words[:count])) > plan.first_characters or _within_number(last, after):
+                continue
+            alone = count == 1 and len(last) < _ENOUGH_CHARACTERS and not last.endswith(_ENDS)
+            if not well or (_may_end(last, after, holds) and not alone):
+                return count
+    return 1 if len(words[0]) >= _ENOUGH_CHARACTERS and _may_end(words[0], words[1], holds) else None
 
 
 def _length(words: list[str], wanted: int, most: int, holds: frozenset[str]) -> int:
@@ -72,5 +92,8 @@ def _length(words: list[str], wanted: int, most: int, holds: frozenset[str]) -> 
 
 
 def _may_end(last: str, after: str, holds: frozenset[str]) -> bool:
-    joined = bool(re.search(r"\d$", last)) and bool(re.match(r"[\d%€$]", after))
-    return spoken_form(last) not in holds and not joined
+    return spoken_form(last) not in holds and not _within_number(last, after)
+
+
+def _within_number(last: str, after: str) -> bool:
+    return bool(re.search(r"\d$", last)) and bool(re.match(r"[\d%€$]", after))
