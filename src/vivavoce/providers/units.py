@@ -28,7 +28,7 @@ class UnitPlan:
     first_words: int = 2
     first_characters: int = 14
     growth: float = 2.5
-    most_words: int = 16
+    most_words: int = 10
 
     def after(self, lead_ms: float) -> UnitPlan:
         """The plan for a text whose first unit has `lead_ms` more time to be made than one that is waited for."""
