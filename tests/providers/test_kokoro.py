@@ -98,6 +98,16 @@ def test_speech_is_audible_in_order_and_faster_where_asked() -> None:
     run(main())
 
 
+def test_a_text_that_is_not_waited_for_is_one_unit() -> None:
+    async def main() -> None:
+        async with speaking("en") as (stream, _):
+            await stream.push(TEXT, 1, lead_ms=2000)
+            await stream.flush(1)
+            assert [chunk.text for chunk in await until_last(stream, 1)] == [TEXT, ""]
+
+    run(main())
+
+
 def test_a_cancelled_run_ends_at_once_and_the_engine_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         clock = SystemClock()

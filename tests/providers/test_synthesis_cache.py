@@ -32,6 +32,7 @@ class Counted:
             pytest.skip("espeak-ng is not installed")
         self._espeak = Espeak()
         self.asked: list[str] = []
+        self.leads_ms: list[float] = []
         self.fails: set[str] = set()
 
     async def open(self, *, voice: str, language: str, rate_hz: int) -> SpeechQueue:
@@ -40,6 +41,7 @@ class Counted:
 
         async def counted(utterance: Utterance) -> AsyncGenerator[SpeechChunk, None]:
             self.asked.append(utterance.text)
+            self.leads_ms.append(utterance.lead_ms)
             if utterance.text in self.fails:
                 raise LegError("refused")
             async for chunk in speak(utterance):
@@ -108,6 +110,18 @@ def test_a_hit_is_the_miss_sample_by_sample() -> None:
             assert [chunk.text for chunk in hit] == ["bom dia", ""]
             assert [chunk.last for chunk in hit] == [False, True]
             assert {chunk.epoch for chunk in hit} == {2}
+
+    asyncio.run(main())
+
+
+def test_the_time_there_is_for_a_text_is_passed_on_and_does_not_tell_sounds_apart() -> None:
+    async def main() -> None:
+        async with caching() as (stream, inner):
+            for epoch, lead_ms in ((1, 700.0), (2, 0.0)):
+                await stream.push("bom dia", epoch, lead_ms=lead_ms)
+                await stream.flush(epoch)
+                await until_last(stream, epoch)
+            assert inner.leads_ms == [700.0]
 
     asyncio.run(main())
 

@@ -46,7 +46,7 @@ def test_units_end_where_a_voice_may_rest(text: str, expected: list[str]) -> Non
 def test_a_first_unit_that_is_not_waited_for_is_longer() -> None:
     text = " ".join(["word"] * 40)
     lengths = [len(cut(text, PLAN.after(lead_ms))[0].split()) for lead_ms in (0, 299, 400, 1000, 60_000)]
-    assert lengths == [2, 2, 3, 5, 10]
+    assert lengths == [2, 2, 3, 5, 16]
     assert cut("Unfortunately nobody answers at this hour.", PLAN.after(1000)) == [
         "Unfortunately nobody answers at this hour."
     ]
@@ -58,7 +58,7 @@ def test_the_last_word_is_not_left_alone_by_a_comma() -> None:
 
 def test_units_grow() -> None:
     lengths = [len(unit.split()) for unit in cut(" ".join(["word"] * 60))]
-    assert lengths[:4] == [2, 5, 10, 10]
+    assert lengths[:4] == [2, 5, 12, 16]
 
 
 @given(st.one_of(st.text(max_size=200), TEXTS), st.integers(1, 4))

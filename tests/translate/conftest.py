@@ -188,6 +188,7 @@ class Voice:
     failing: Sequence[int] = ()
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     speeds: list[float] = field(default_factory=list)
+    leads_ms: list[float] = field(default_factory=list)
     closed: bool = False
 
     async def open(self, *, voice: str, language: str, rate_hz: int) -> SpeechQueue:
@@ -200,6 +201,7 @@ class Voice:
 
     async def _speak(self, utterance: Utterance) -> AsyncGenerator[SpeechChunk, None]:
         self.speeds.append(utterance.speed)
+        self.leads_ms.append(utterance.lead_ms)
         number = len(self.speeds) - 1
         half = (len(utterance.text) + 1) // 2
         for text in (utterance.text[:half], utterance.text[half:]):

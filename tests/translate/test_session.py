@@ -115,6 +115,14 @@ def test_a_clause_leaves_where_its_translation_stands_whatever_follows(theatre: 
     assert said[0] == "RED BLUE GREEN"
 
 
+def test_a_language_that_nothing_translates_needs_no_proof(theatre: Any) -> None:
+    words = theatre.say("red green blue white black brown grey", 500, word_ms=400)
+    ear = theatre.replace(theatre.ear, cut=theatre.replace(theatre.cut, anywhere_ms=60_000, min_words=2))
+    stage = theatre.run(lambda: theatre.Stage(words, mt=None, ear=ear))
+    assert len(stage.told(Translated)) > 1
+    assert " ".join(line.text for line in stage.told(Translated)) == "red green blue white black brown grey"
+
+
 def test_a_translator_that_fails_while_a_cut_is_tried_loses_no_words(theatre: Any) -> None:
     words = theatre.say(LONG, 500)
     ear = theatre.replace(theatre.ear, cut=theatre.replace(theatre.cut, anywhere_ms=60_000))
@@ -236,6 +244,10 @@ def test_a_dub_that_falls_behind_shortens_pauses_then_speeds_up(theatre: Any) ->
     ends = {event.line: event.end_ms for event in stage.told(Spoken)}
     pauses = [after.start_ms - ends[before.line] for before, after in pairwise(firsts)]
     assert min(pauses) == pytest.approx(theatre.dub.short_pause_ms, abs=1)
+    # What is heard at once has to be made at once; what waits has the time that it waits.
+    assert stage.voice.leads_ms[0] == 0
+    waited = [event.waited_ms for event in firsts]
+    assert all((lead > 500) == (wait > 500) for lead, wait in zip(stage.voice.leads_ms, waited, strict=True))
     assert stage.heard_lines == [said.line for said in stage.told(Translated)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -51,8 +52,9 @@ def convolutions_to_products(model: onnx.ModelProto) -> int:
 
 
 class _Convolution:
-    def __init__(self, node: onnx.NodeProto, weights: NDArray[np.generic], zero: NDArray[np.generic]) -> None:
-        given = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    def __init__(
+        self, node: onnx.NodeProto, given: dict[str, Any], weights: NDArray[np.generic], zero: NDArray[np.generic]
+    ) -> None:
         self._name, self._output = node.name or node.output[0], node.output[0]
         self._input, self._input_zero = node.input[0], node.input[2]
         self._weights, self._zero = weights, zero
@@ -69,7 +71,7 @@ class _Convolution:
         explicit = given.get("auto_pad", b"NOTSET") == b"NOTSET"
         if weights.ndim != 3 or given.get("group", 1) != 1 or not explicit:
             return None
-        return cls(node, weights, numpy_helper.to_array(constants[node.input[3]]).reshape(-1))
+        return cls(node, given, weights, numpy_helper.to_array(constants[node.input[3]]).reshape(-1))
 
     def product(self, constants: dict[str, onnx.TensorProto]) -> Iterator[onnx.NodeProto]:
         """The nodes that stand in its place; what constants they need is put into `constants`."""

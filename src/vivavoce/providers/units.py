@@ -13,6 +13,7 @@ from vivavoce.text.phrases import CLAUSE_ENDS, SENTENCE_ENDS, phrases, spoken_fo
 
 _ENOUGH_CHARACTERS = 5
 _MS_PER_WORD = 300.0
+"""About how long a word takes to be made while recognition has the cores too: 100 to 150 ms in quiet."""
 _ENDS = (*SENTENCE_ENDS, *CLAUSE_ENDS)
 
 
@@ -28,7 +29,7 @@ class UnitPlan:
     first_words: int = 2
     first_characters: int = 14
     growth: float = 2.5
-    most_words: int = 10
+    most_words: int = 16
 
     def after(self, lead_ms: float) -> UnitPlan:
         """The plan for a text whose first unit has `lead_ms` more time to be made than one that is waited for."""

@@ -92,7 +92,7 @@ class Whisper:
         await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
 
     def decode(self, stretch: Stretch) -> Transcript:
-        """Transcribe one stretch; blocks for about 50 ms of CPU per second of sound. Thread-safe."""
+        """Transcribe one stretch; blocks for about 40 ms of CPU per second of sound. Thread-safe."""
         seconds = len(stretch.samples) / RATE_HZ
         heard = self._encode(stretch.samples)
         memory = self._decoder.remember(np.array(heard)[0])

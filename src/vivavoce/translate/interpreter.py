@@ -43,6 +43,11 @@ class EarSettings:
     steady_ms: float = 5_000.0
     flow_after_ms: float = 15_000.0
 
+    def cut_after(self, spoken_ms: float) -> CutSettings:
+        """How to cut an utterance that has lasted so long."""
+        share = (spoken_ms - self.steady_ms) / (self.flow_after_ms - self.steady_ms)
+        return self.cut.towards(self.flow, min(1.0, max(0.0, share)))
+
 
 @dataclass(slots=True)
 class _Utterance:
@@ -228,14 +233,12 @@ class Interpreter:
         self._settle(utterance, settled, hypothesis.language)
         tail = hypothesis.words[len(settled) :]
         self._tell(Heard(utterance.number, tuple(utterance.settled), tuple(tail), len(settled), self._now_ms()))
-        spoken_ms = self._position_ms - utterance.start_ms
-        flow = (spoken_ms - self._settings.steady_ms) / (self._settings.flow_after_ms - self._settings.steady_ms)
         found = cuts(
             utterance.pending,
             tail,
             language=utterance.language,
             backlog_ms=self._voiceover.backlog_ms(),
-            settings=self._settings.cut.towards(self._settings.flow, min(1.0, max(0.0, flow))),
+            settings=self._settings.cut_after(self._position_ms - utterance.start_ms),
         )
         count = await self._chosen(found, utterance, tail)
         if count and not self._paused and self._current is utterance:

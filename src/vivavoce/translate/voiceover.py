@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vivavoce.errors import LegError, ModelError
 from vivavoce.legs.mt import Translator
@@ -189,16 +189,18 @@ class Voiceover:
     async def standing(self, texts: Sequence[str], whole: str, *, utterance: int, language: str) -> int | None:
         """Which of the texts, beginnings of `whole`, is the first whose translation begins that of `whole`.
 
-        All of them continue what was said of the utterance's sentence. None where none does.
+        All of them continue what was said of the utterance's sentence. None where none does; the first of all where
+        nothing translates the language, since then its text is shown as it is.
         """
         translator = self._translator(language)
         if translator is None:
-            return None
+            return 0
         source = self._sentence[0] if self._sentence_of == utterance else ""
         try:
-            target = spoken_words(await self._render(_joined(source, whole), language, translator))
+            target = spoken_words(await self._render(Clause(_joined(source, whole), 0.0, 0.0), language, translator))
             for number, text in enumerate(texts):
-                beginning = spoken_words(await self._render(_joined(source, text), language, translator))
+                clause = Clause(_joined(source, text), 0.0, 0.0)
+                beginning = spoken_words(await self._render(clause, language, translator))
                 if beginning == target[: len(beginning)]:
                     return number
         except (LegError, ModelError):
@@ -209,17 +211,17 @@ class Voiceover:
         """Translate a clause as the continuation of what was said of its sentence, where that is possible."""
         source, target = self._sentence_so_far(line)
         if source:
-            whole = await self._render(_joined(source, line.clause.text), line.language, translator)
+            clause = replace(line.clause, text=_joined(source, line.clause.text))
+            whole = await self._render(clause, line.language, translator)
             text = continuation(target, whole)
             if text is not None:
                 return text
-        return await self._render(line.clause.text, line.language, translator)
+        return await self._render(line.clause, line.language, translator)
 
     def _sentence_so_far(self, line: Line) -> tuple[str, str]:
         return self._sentence if self._sentence_of == line.utterance else ("", "")
 
-    async def _render(self, text: str, language: str, translator: Translator) -> str:
-        clause = Clause(text, 0.0, 0.0)
+    async def _render(self, clause: Clause, language: str, translator: Translator) -> str:
         chunks = translator.translate(clause, source=language, target=self._target, context=tuple(self._said))
         return "".join([chunk.text async for chunk in chunks]).strip()
 
