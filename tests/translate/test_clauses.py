@@ -178,4 +178,4 @@ def test_settings_go_over_into_others() -> None:
     assert start.towards(FLOW, 0.0) == start
     assert start.towards(FLOW, 1.0) == FLOW
     half = start.towards(FLOW, 0.5)
-    assert (half.hungry_ms, half.longest_ms, half.share, half.anywhere_ms) == pytest.approx((900, 1800, 0.65, 5250))
+    assert (half.hungry_ms, half.longest_ms, half.share, half.anywhere_ms) == pytest.approx((600, 1800, 0.65, 4900))

@@ -115,6 +115,18 @@ def test_a_clause_leaves_where_its_translation_stands_whatever_follows(theatre: 
     assert said[0] == "RED BLUE GREEN"
 
 
+@pytest.mark.parametrize(("pause_ms", "lines"), [(700, 4), (3000, 2)])
+def test_a_short_pause_is_no_reason_to_wait_for_the_end_again(theatre: Any, pause_ms: float, lines: int) -> None:
+    """Speech is cut in flow only; after a rest it is taken to be short again."""
+    first = theatre.say("one two three four five six seven eight", 500, word_ms=400)
+    second = theatre.say("red green blue white black brown grey pink", first[-1].end_ms + pause_ms, word_ms=400)
+    never = theatre.replace(theatre.cut, hungry_ms=-1)
+    ear = theatre.replace(theatre.ear, cut=never, flow=theatre.cut, steady_ms=3500, flow_after_ms=3501, rest_ms=1500)
+    stage = theatre.run(lambda: theatre.Stage([*first, *second], ear=ear))
+    assert len(stage.told(UtteranceDone)) == 2
+    assert len(stage.told(Translated)) == lines
+
+
 def test_a_language_that_nothing_translates_needs_no_proof(theatre: Any) -> None:
     words = theatre.say("red green blue white black brown grey", 500, word_ms=400)
     ear = theatre.replace(theatre.ear, cut=theatre.replace(theatre.cut, anywhere_ms=60_000, min_words=2))

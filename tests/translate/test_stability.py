@@ -55,6 +55,13 @@ def test_words_that_were_open_count_as_the_hypothesis_before() -> None:
     assert texts(agreement.settled(timed("d e f", 900), heard_until_ms=5000)) == "d"
 
 
+def test_a_word_that_wavers_is_settled_once_it_is_long_past() -> None:
+    agreement = Agreement(edge_ms=100, certain_ms=1000)
+    agreement.settled(timed("the 9 old men"), heard_until_ms=1300)
+    assert texts(agreement.settled(timed("the nine old men went"), heard_until_ms=1600)) == "the"
+    assert texts(agreement.settled(timed("9 old men went home again", 300), heard_until_ms=2200)) == "9 old"
+
+
 def test_after_a_reset_nothing_is_remembered() -> None:
     agreement = Agreement(edge_ms=0)
     agreement.settled(timed("a b c"), heard_until_ms=5000)

@@ -13,6 +13,7 @@ import typer
 
 from vivavoce.cli import bench, models
 from vivavoce.cli.budget import budget
+from vivavoce.cli.process import prepare
 from vivavoce.cli.translate import translate
 from vivavoce.errors import first_of_ours
 
@@ -39,8 +40,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
     130 is an interruption. VIVAVOCE_TRACEBACK=1 shows where an error came from.
     """
-    # Its threads slow two cores down, and a process that is started while they work can hang in the fork.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    prepare()
     try:
         app(args=args)
     except KeyboardInterrupt:

@@ -54,7 +54,7 @@ class ContinuousPart:
         self._rate_hz = recordings[0].pcm.rate_hz
         self._take: Take | None = None
         self._words: list[Word] = []
-        self._placed: list[tuple[Recording, float]] = []
+        self._placed = self._laid_out()
 
     @property
     def planned_s(self) -> float:
@@ -64,36 +64,40 @@ class ContinuousPart:
     async def run(self, report: Report) -> None:
         source = self._speech[0].clip.language
         async with open_legs(self._settings, source=source, target=self._target, voice=self._voice) as legs:
-            await self._align(legs, report)
-            whole_s = self.planned_s - self._minutes * 60 - DRAIN_S
             self.usage = Usage()
             run = LiveRun(
                 legs=legs,
                 settings=session_settings(self._settings, source=source, target=self._target, voice=self._voice),
                 clock=SystemClock(),
-                on_progress=lambda number, played_ms: report(whole_s + played_ms / 1000),
+                on_progress=lambda number, played_ms: report(played_ms / 1000),
                 meter=self.usage,
             )
             try:
                 await run.play([self._sound()])
             finally:
                 self._take = run.takes[0] if run.takes else None
+            # Not before: whole recordings take more memory than a session ever does.
+            await self._align(legs, report)
+
+    def _laid_out(self) -> list[tuple[Recording, float]]:
+        placed: list[tuple[Recording, float]] = []
+        at_ms = 0.0
+        while at_ms < self._minutes * 60_000:
+            recording = self._speech[len(placed) % len(self._speech)]
+            placed.append((recording, at_ms))
+            at_ms += recording.pcm.duration_ms + GAP_MS
+        return placed
 
     async def _align(self, legs: Legs, report: Report) -> None:
-        """Lay the pieces out and find when each of their words ends; a piece is recognised once."""
+        """Find when each word of the pieces ends; a piece is recognised once."""
         known: dict[str, tuple[Word, ...]] = {}
-        at_ms = done_s = 0.0
-        turn = 0
-        while at_ms < self._minutes * 60_000:
-            recording = self._speech[turn % len(self._speech)]
+        done_s = self._minutes * 60 + DRAIN_S
+        for recording, at_ms in self._placed:
             if recording.clip.id not in known and isinstance(legs.stt, WholeRecogniser):
                 known[recording.clip.id] = await recognise_whole(legs.stt, recording)
                 done_s += recording.pcm.duration_ms / 1000 * WHOLE_SHARE
                 report(done_s)
             self._words += shifted(known.get(recording.clip.id, ()), at_ms)
-            self._placed.append((recording, at_ms))
-            at_ms += recording.pcm.duration_ms + GAP_MS
-            turn += 1
 
     def _sound(self) -> Samples:
         gap = np.zeros(round(GAP_MS * self._rate_hz / 1000), np.int16)

@@ -121,6 +121,8 @@ class Kokoro:
 
     async def _sound(self, ids: list[int], style: NDArray[np.float32], speed: float) -> NDArray[np.float32]:
         options = self._run_options()
+        # A long unit's memory is given back: kept, it is 95 MiB for 4 % of the time.
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         run = asyncio.get_running_loop().run_in_executor(self._executor, self._run, ids, style, speed, options)
         try:
             return await asyncio.shield(run)

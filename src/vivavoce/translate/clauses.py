@@ -48,7 +48,7 @@ class CutSettings:
         )
 
 
-FLOW = CutSettings(hungry_ms=1500.0, longest_ms=2500.0, share=1.0, anywhere_ms=2500.0, min_words=2)
+FLOW = CutSettings(hungry_ms=900.0, longest_ms=2500.0, share=1.0, anywhere_ms=1800.0, min_words=2)
 """For speech without end: to stay close behind the speaker matters more than a dub that could end at once."""
 
 

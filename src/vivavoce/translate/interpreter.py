@@ -7,6 +7,7 @@ when speech resumes and let out when the endpoint is decided. In long speech, cl
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,18 +31,21 @@ class EarSettings:
     """`lead_in_ms` of sound before a speech start is recognised too; partials begin after `first_partial_ms`.
 
     Speech is cut as `cut` says; from `steady_ms` on ever more as `flow` does, which holds after `flow_after_ms`: the
-    longer someone has spoken, the less soon an end is to be expected.
+    longer someone has spoken, the less soon an end is to be expected. A pause of less than `rest_ms` does not count as
+    an end.
     """
 
     lead_in_ms: float = 260.0
     first_partial_ms: float = 1450.0
     partial_every_ms: float = 600.0
     edge_ms: float = 120.0
+    certain_ms: float = 2200.0
     min_confidence: float = 0.4
     cut: CutSettings = field(default_factory=CutSettings)
     flow: CutSettings = FLOW
     steady_ms: float = 5_000.0
     flow_after_ms: float = 15_000.0
+    rest_ms: float = 1200.0
 
     def cut_after(self, spoken_ms: float) -> CutSettings:
         """How to cut an utterance that has lasted so long."""
@@ -100,7 +104,7 @@ class Interpreter:
         self._spans = spans
         self._now_ms = now_ms
         self._tell = tell
-        self._agreement = Agreement(edge_ms=settings.edge_ms)
+        self._agreement = Agreement(edge_ms=settings.edge_ms, certain_ms=settings.certain_ms)
         self._unheard: deque[Pcm] = deque()
         self._current: _Utterance | None = None
         self._ending: _Utterance | None = None
@@ -110,6 +114,8 @@ class Interpreter:
         self._epoch = 0
         self._utterances = 0
         self._last_partial_ms = 0.0
+        self._speaking_since_ms = 0.0
+        self._rest_from_ms = -math.inf
         self._position_ms = 0.0
         self._at_rest = asyncio.Event()
         self._at_rest.set()
@@ -171,6 +177,8 @@ class Interpreter:
                 return
             self._utterances += 1
             self._current = _Utterance(self._utterances, event.at_ms)
+            if event.at_ms > self._rest_from_ms + self._settings.rest_ms:
+                self._speaking_since_ms = event.at_ms
             self._last_partial_ms = event.at_ms + self._settings.first_partial_ms - self._settings.partial_every_ms
             while self._unheard and self._unheard[0].end_ms <= event.at_ms - self._settings.lead_in_ms:
                 self._unheard.popleft()
@@ -188,6 +196,7 @@ class Interpreter:
                 self._drop_speculation(utterance)
         else:
             utterance.end_ms, utterance.endpoint_ms = event.at_ms, self._now_ms()
+            self._rest_from_ms = event.at_ms
             self._current = None
             if utterance.final is not None:
                 self._finish(utterance)
@@ -238,7 +247,7 @@ class Interpreter:
             tail,
             language=utterance.language,
             backlog_ms=self._voiceover.backlog_ms(),
-            settings=self._settings.cut_after(self._position_ms - utterance.start_ms),
+            settings=self._settings.cut_after(self._position_ms - self._speaking_since_ms),
         )
         count = await self._chosen(found, utterance, tail)
         if count and not self._paused and self._current is utterance:

@@ -6,6 +6,7 @@ by Partial Hypothesis Selection", 2020): what two successive hypotheses begin wi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from vivavoce.legs.values import Word
@@ -16,11 +17,13 @@ class Agreement:
     """Compares each hypothesis with the one before; both hold only the words that are not settled yet.
 
     The newest word of a hypothesis is never settled, nor one that ends within `edge_ms` of the sound's end: that is
-    where a recogniser guesses.
+    where a recogniser guesses. One that ends `certain_ms` before the newest is settled without agreement: what follows
+    it was heard, and a recogniser that wavers between two spellings would hold up the rest.
     """
 
-    def __init__(self, *, edge_ms: float) -> None:
+    def __init__(self, *, edge_ms: float, certain_ms: float = math.inf) -> None:
         self._edge_ms = edge_ms
+        self._certain_ms = certain_ms
         self._before: tuple[Word, ...] = ()
 
     def settled(self, words: Sequence[Word], *, heard_until_ms: float) -> tuple[Word, ...]:
@@ -33,6 +36,8 @@ class Agreement:
         # Punctuation before words that are still open is as open as they are.
         while count and _punctuation(words[count - 1].text) != _punctuation(self._before[count - 1].text):
             count -= 1
+        while count < len(words) - 1 and words[count].end_ms <= words[-1].end_ms - self._certain_ms:
+            count += 1
         self._before = tuple(words[count:])
         return tuple(words[:count])
 
