@@ -22,7 +22,6 @@ STATE = ScreenState(
     duration_ms=191_000,
     dub_state="speaking",
     behind_ms=840,
-    speed=1.12,
     notices=("dub sped up to ×1.12",),
     stages=STAGES,
 )
@@ -49,7 +48,6 @@ def test_a_terminal_shows_everything() -> None:
         "1:13 / 3:11",
         "AI dub speaking",
         "behind by 840 ms",
-        "×1.12",
         "English",
         "Português",
         "• dub sped up",
@@ -129,7 +127,12 @@ def test_off_a_terminal_sentences_are_printed_once_settled() -> None:
         ScreenState(source_committed="We meet", source_tail="on Friday."),
         ScreenState(source_committed="We meet on Thursday. Nobody", target_spoken="Nos encontramos na quinta."),
         ScreenState(source_committed="We meet on Thursday. Nobody knows", target_spoken="Nos encontramos na quinta."),
-        ScreenState(source_committed="A new start!", target_spoken="Nos encontramos na quinta. Ninguém [sabe]"),
+        ScreenState(
+            source_committed="We meet on Thursday. Nobody knows",
+            target_spoken="Nos encontramos na quinta. Ninguém [sabe]",
+        ),
+        ScreenState(utterance=1, source_committed="A new start!"),
+        ScreenState(utterance=2, source_committed="A new start!"),
     )
     assert lines == [
         "en: We meet on Thursday.",
@@ -137,6 +140,7 @@ def test_off_a_terminal_sentences_are_printed_once_settled() -> None:
         "en: Nobody knows",
         "en: A new start!",
         "pt: Ninguém [sabe]",
+        "en: A new start!",
     ]
 
 

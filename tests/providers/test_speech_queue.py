@@ -157,6 +157,18 @@ def test_settle_waits_until_all_was_taken() -> None:
     run(main())
 
 
+def test_a_closed_voice_takes_nothing_and_lets_nobody_wait() -> None:
+    async def main() -> None:
+        async with speaking() as (queue, _):
+            await queue.push("one", 1)
+        for _ in range(100):
+            with pytest.raises(LegError, match="closed"):
+                await queue.push("two", 2)
+        await queue.settle()
+
+    run(main())
+
+
 def test_sound_is_not_made_far_ahead_of_who_listens() -> None:
     async def main() -> None:
         async with speaking() as (queue, voice):

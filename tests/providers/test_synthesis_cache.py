@@ -34,6 +34,7 @@ class Counted:
         self.asked: list[str] = []
         self.leads_ms: list[float] = []
         self.fails: set[str] = set()
+        self.breaks: set[str] = set()
 
     async def open(self, *, voice: str, language: str, rate_hz: int) -> SpeechQueue:
         queue = await self._espeak.open(voice=voice, language=language, rate_hz=rate_hz)
@@ -44,6 +45,8 @@ class Counted:
             self.leads_ms.append(utterance.lead_ms)
             if utterance.text in self.fails:
                 raise LegError("refused")
+            if utterance.text in self.breaks:
+                raise OSError("no such engine")
             async for chunk in speak(utterance):
                 yield chunk
 
@@ -212,6 +215,22 @@ def test_a_text_that_fails_is_raised_in_its_place_and_asked_again() -> None:
             assert [chunk.text for chunk in rest if chunk.text] == ["bom dia"]
             inner.fails.clear()
             assert len(samples_of(await say(stream, 2, "muito bem"))) > 5_000
+
+    asyncio.run(main())
+
+
+def test_an_engine_that_breaks_is_not_taken_for_one_that_is_done() -> None:
+    async def main() -> None:
+        inner = Counted()
+        inner.breaks.add("Bom dia.")
+        leg = SynthesisCache(inner, provider="espeak")
+        stream = await leg.open(voice="", language="pt", rate_hz=24_000)
+        with pytest.raises(OSError, match="no such engine"):
+            await say(stream, 1, "Bom dia.")
+        with pytest.raises(LegError, match="broke"):
+            await stream.push("Boa noite.", 2)
+        await stream.aclose()
+        await leg.aclose()
 
     asyncio.run(main())
 

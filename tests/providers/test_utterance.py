@@ -236,6 +236,54 @@ def test_sound_of_words_settled_long_ago_is_forgotten(executor: Executor) -> Non
     asyncio.run(main())
 
 
+def test_sound_that_gives_no_words_is_forgotten_before_it_is_too_long(executor: Executor) -> None:
+    async def main() -> None:
+        given: list[Stretch] = []
+
+        def deaf(stretch: Stretch) -> Transcript:
+            given.append(stretch)
+            return Transcript((), "en")
+
+        stream = stream_over(deaf, executor)
+        for n in range(100):
+            await stream.push(sound(n * 1000, 1000))
+        await stream.finalise(1)
+        await stream.settle()
+        assert 20_000 <= len(given[0].samples) <= 28_000
+        assert given[0].start_ms + len(given[0].samples) == 100_000
+        await stream.aclose()
+
+    asyncio.run(main())
+
+
+def test_an_engine_that_breaks_in_its_own_way_is_told_unless_nobody_waits_for_it(executor: Executor) -> None:
+    class Strange(Exception):
+        pass
+
+    def broken(stretch: Stretch) -> Transcript:
+        raise Strange("node 7")
+
+    async def main() -> None:
+        engine = Held(broken)
+        stream = stream_over(engine, executor)
+        answers = following(stream)
+        await stream.push(sound(0, 300))
+        await stream.finalise(1)
+        stream.reset()
+        engine.final.set()
+        await stream.settle()
+        await stream.push(sound(1000, 300))
+        stream.partial()
+        engine.partial.set()
+        with pytest.raises(LegError, match="node 7"):
+            await anext(answers)
+        assert engine.begun == [True, False]
+        await stream.aclose()
+        assert [answer async for answer in following(stream)] == []
+
+    asyncio.run(main())
+
+
 def test_an_engine_that_fails_is_told_to_whoever_listens(executor: Executor) -> None:
     async def main() -> None:
         def broken(stretch: Stretch) -> Transcript:

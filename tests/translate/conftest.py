@@ -68,13 +68,14 @@ class Detector:
 class Stt:
     """Recognises the words that lie in the sound it was given, `latency_ms` after it was asked.
 
-    `waver(n, words)` may change the n-th partial hypothesis.
+    `waver(n, words)` may change the n-th partial hypothesis; the `failing` finals, counted from 0, fail.
     """
 
     words: Sequence[Word]
     language: str = "en"
     latency_ms: float = 100.0
     waver: Callable[[int, list[Word]], list[Word]] = lambda _, words: words
+    failing: Sequence[int] = ()
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     partials_ms: list[float] = field(default_factory=list)
     finals_ms: list[float] = field(default_factory=list)
@@ -86,7 +87,7 @@ class Stt:
         self._generation = 0
         self._jobs: set[asyncio.Task[None]] = set()
         self._busy = False
-        self._answers: asyncio.Queue[Hypothesis | None] = asyncio.Queue()
+        self._answers: asyncio.Queue[Hypothesis | LegError | None] = asyncio.Queue()
 
     async def open(self, *, language: str, keyterms: Sequence[str] = (), rate_hz: int = 16000) -> Stt:
         return self
@@ -118,6 +119,8 @@ class Stt:
 
     async def __aiter__(self) -> AsyncIterator[Hypothesis]:
         while (answer := await self._answers.get()) is not None:
+            if isinstance(answer, LegError):
+                raise answer
             yield answer
 
     async def settle(self) -> None:
@@ -135,15 +138,18 @@ class Stt:
         words = [word for word in self.words if word.start_ms >= start_ms and word.end_ms <= end_ms]
         if not final:
             words = self.waver(len(self.partials_ms) - 1, words)
-        job = asyncio.create_task(self._answer(words, final, epoch, self._generation))
+        fails = final and len(self.finals_ms) - 1 in self.failing
+        job = asyncio.create_task(self._answer(words, final, epoch, self._generation, fails=fails))
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
 
-    async def _answer(self, words: list[Word], final: bool, epoch: int, generation: int) -> None:
+    async def _answer(self, words: list[Word], final: bool, epoch: int, generation: int, *, fails: bool) -> None:
         self.entered.set()
         await asyncio.sleep(self.latency_ms / 1000)
         self._busy = self._busy and final
-        if generation == self._generation:
+        if generation == self._generation and fails:
+            await self._answers.put(LegError("the recogniser stumbled"))
+        elif generation == self._generation:
             open_words = tuple(words[self._committed :])
             await self._answers.put(Hypothesis(open_words, 0.0, final, self.language, epoch))
 

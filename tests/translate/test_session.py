@@ -315,6 +315,35 @@ def test_an_utterance_said_while_the_one_before_is_recognised_is_not_lost(theatr
         assert stage.stt.closed
 
 
+@pytest.mark.parametrize("latency_ms", [100, 700, 1500])
+def test_a_recogniser_that_fails_loses_one_utterance(theatre: Any, latency_ms: float) -> None:
+    words = theatre.say("Good morning everybody.", 500) + theatre.say("How are you?", 1800)
+    stt = theatre.Stt(words, latency_ms=latency_ms, failing=[0])
+    stage = theatre.run(lambda: theatre.Stage(words, stt=stt))
+    assert [said.text for said in stage.told(Translated)] == ["HOW ARE YOU?"]
+    assert [notice.kind for notice in stage.told(Notice)].count(NoticeKind.STT_FAILED) == 1
+    assert not stage.session._unfinished
+
+
+def test_what_had_settled_of_an_utterance_that_fails_is_still_translated(theatre: Any) -> None:
+    words = theatre.say(LONG, 500)
+    ear = theatre.replace(theatre.ear, cut=theatre.replace(theatre.cut, hungry_ms=-1), steady_ms=60_000)
+    stage = theatre.run(lambda: theatre.Stage(words, stt=theatre.Stt(words, failing=range(9)), ear=ear))
+    heard = " ".join(word.text for word in stage.told(Heard)[-1].settled)
+    assert heard
+    assert " ".join(said.clause.text for said in stage.told(Translated)) == heard
+
+
+def test_a_partial_that_comes_in_a_pause_settles_nothing(theatre: Any) -> None:
+    """The final that is under way was asked without it."""
+    words = theatre.say("one two three four five six", 500)
+    stage = theatre.run(lambda: theatre.Stage(words, stt=theatre.Stt(words, latency_ms=400)))
+    paused_ms, final_ms = 2060, 2500
+    assert any(1960 < at <= 2000 for at in stage.stt.partials_ms)
+    assert not [event for event in stage.told(Heard) if paused_ms < event.at_ms < final_ms - 80]
+    assert stage.told(Translated)[0].text == "ONE TWO THREE FOUR FIVE SIX"
+
+
 def test_a_slow_recogniser_does_not_stop_the_session(theatre: Any) -> None:
     words = [word for n in range(6) for word in theatre.say("Here we are.", 500 + 1200 * n)]
     stage = theatre.run(lambda: theatre.Stage(words, stt=theatre.Stt(words, latency_ms=1500)))

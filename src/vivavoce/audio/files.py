@@ -96,7 +96,7 @@ def open_audio(path: str | Path) -> AudioFile:
 
     Raises SourceMissing when it is not there, SourceUnreadable when it can be told now that it cannot be used.
     """
-    if re.match(r"\w{2,}://", str(path)):
+    if re.match(r"\w{2,}:/", str(path)):
         raise SourceMissing(f"{path} is an address, not a file", hint="Download it first.")
     path = Path(path).expanduser()
     try:

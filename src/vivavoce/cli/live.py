@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -31,7 +31,7 @@ from vivavoce.contract.last_run import save_last_run
 from vivavoce.contract.page import BudgetPage
 from vivavoce.errors import NoSpeech, OutputError, VivavoceError, WrongLanguage
 from vivavoce.translate.assembly import AUTO, Voice, choose_voice, open_legs, session_settings
-from vivavoce.translate.events import Event, UtteranceDone
+from vivavoce.translate.events import Event, Notice, NoticeKind, UtteranceDone
 from vivavoce.translate.record import SessionRecord
 from vivavoce.translate.session import Session
 from vivavoce.translate.subtitles import SubtitleWriter
@@ -113,65 +113,83 @@ class _Outcome:
 async def _interpret(
     job: Job, settings: Settings, voice: Voice | None, record: SessionRecord, console: Console
 ) -> _Outcome:
+    outcome: _Outcome | None = None
+    try:
+        async with AsyncExitStack() as stack:
+            outcome = await _run(job, settings, voice, record, console, stack)
+    except VivavoceError as error:
+        # A file that could not be closed: what was interpreted is still to be told.
+        if outcome is None:
+            raise
+        outcome = replace(outcome, broken=outcome.broken or error)
+    return outcome
+
+
+async def _run(
+    job: Job, settings: Settings, voice: Voice | None, record: SessionRecord, console: Console, stack: AsyncExitStack
+) -> _Outcome:
+    """Everything that is opened is left on the stack."""
     clock: Clock = SystemClock() if job.paced or job.live else SteppedClock()
     wanted = session_settings(settings, source=job.spoken, target=job.target, voice=voice)
     rate_hz = wanted.rate_hz
-    async with AsyncExitStack() as stack:
-        source: MicSource | FileSource
-        if job.file is None:
-            source = MicSource(device=job.device, clock=clock, rate_hz=rate_hz)
-        else:
-            source = FileSource(job.file, clock=clock, rate_hz=rate_hz)
-        stack.push_async_callback(source.aclose)
-        with console.status("loading the engines …"):
-            legs = await stack.enter_async_context(
-                open_legs(settings, source=job.spoken, target=job.target, voice=voice)
-            )
-        speaker = SpeakerSink(clock=clock, rate_hz=rate_hz) if job.play or (job.live and job.dubbed) else None
-        if speaker is not None:
-            await speaker.start()
-        outputs = await stack.enter_async_context(
-            Outputs(
-                dub=job.dub,
-                mix=job.mix,
-                speaker=speaker,
-                speaker_hears_original=not job.live,
-                source=job.file,
-                rate_hz=rate_hz,
-                duck_db=settings.translate.duck_db,
-            )
+    source: MicSource | FileSource
+    if job.file is None:
+        source = MicSource(device=job.device, clock=clock, rate_hz=rate_hz)
+    else:
+        source = FileSource(job.file, clock=clock, rate_hz=rate_hz)
+    stack.push_async_callback(source.aclose)
+    with console.status("loading the engines …"):
+        legs = await stack.enter_async_context(open_legs(settings, source=job.spoken, target=job.target, voice=voice))
+    speaker = SpeakerSink(clock=clock, rate_hz=rate_hz) if job.play or (job.live and job.dubbed) else None
+    if speaker is not None:
+        stack.push_async_callback(speaker.aclose)
+        await speaker.start()
+    outputs = await stack.enter_async_context(
+        Outputs(
+            dub=job.dub,
+            mix=job.mix,
+            speaker=speaker,
+            speaker_hears_original=not job.live,
+            source=job.file,
+            rate_hz=rate_hz,
+            duck_db=settings.translate.duck_db,
         )
-        subtitles = None
-        if job.subtitles is not None:
-            subtitles = stack.enter_context(SubtitleWriter(job.subtitles, language=job.target))
-        screen = stack.enter_context(Screen(console, source=job.spoken, target=job.target))
-        profile = settings.profile()
-        duration_ms = None if isinstance(source, MicSource) else source.duration_ms
+    )
+    subtitles = None
+    if job.subtitles is not None:
+        subtitles = stack.enter_context(SubtitleWriter(job.subtitles, language=job.target))
+    screen = stack.enter_context(Screen(console, source=job.spoken, target=job.target))
+    profile = settings.profile()
+    duration_ms = None if isinstance(source, MicSource) else source.duration_ms
 
-        drift = windows(profile, clock_ns=clock.now_ns)
+    drift = windows(profile, clock_ns=clock.now_ns)
 
-        def tell(event: Event) -> None:
-            record.take(event)
-            if isinstance(event, UtteranceDone) and session.paced:
-                record.notices.extend(drift_notices(event, drift, at_ms=session.now_ms))
-            if subtitles is not None:
-                subtitles.take(event)
-            if not console.is_terminal:
-                screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
+    def tell(event: Event) -> None:
+        record.take(event)
+        if isinstance(event, UtteranceDone) and session.paced:
+            record.notices.extend(drift_notices(event, drift, at_ms=session.now_ms))
+        if subtitles is not None:
+            subtitles.take(event)
+        if not console.is_terminal:
+            screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
 
-        async def output(original: Samples, dub: Samples) -> None:
-            await outputs.write(original, dub)
-            if console.is_terminal and screen.due:
-                screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
+    async def output(original: Samples, dub: Samples) -> None:
+        await outputs.write(original, dub)
+        if console.is_terminal and screen.due:
+            screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
 
-        session = Session(
-            legs=legs, settings=wanted, clock=clock, tell=tell, output=output, paced=job.paced or job.live
-        )
-        outcome = await _until_done_or_interrupted(session, source)
-        screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
-        if speaker is not None and outcome.broken is None and not outcome.interrupted:
+    session = Session(legs=legs, settings=wanted, clock=clock, tell=tell, output=output, paced=job.paced or job.live)
+    outcome = await _until_done_or_interrupted(session, source)
+    if isinstance(source, MicSource) and source.dropped_ms:
+        lost = f"{source.dropped_ms:.0f} ms of the microphone's sound were lost: this machine was too busy"
+        record.take(Notice(NoticeKind.SOUND_LOST, lost, session.now_ms))
+    screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
+    if speaker is not None and outcome.broken is None and not outcome.interrupted:
+        try:
             await speaker.drain()
-        return outcome
+        except VivavoceError as error:
+            return replace(outcome, broken=error)
+    return outcome
 
 
 async def _until_done_or_interrupted(session: Session, frames: AsyncIterable[Pcm]) -> _Outcome:

@@ -16,7 +16,7 @@ from vivavoce.audio.sinks import WavSink
 class Outputs:
     """Writes the dub and the mix as they are heard. Closing keeps what was written, whatever ended the session.
 
-    The speaker plays the mix, or the dub alone where the original is in the room already.
+    The speaker, which its owner closes, plays the mix, or the dub alone where the original is in the room already.
     """
 
     def __init__(
@@ -31,13 +31,14 @@ class Outputs:
         duck_db: float,
     ) -> None:
         others = [path for path in (source,) if path is not None]
-        self._files = ExitStack()
         self._dub = self._mix = None
-        if dub is not None:
-            self._dub = self._files.enter_context(WavSink(dub, rate_hz, sources=others))
-            others.append(dub)
-        if mix is not None:
-            self._mix = self._files.enter_context(WavSink(mix, rate_hz, sources=others))
+        with ExitStack() as opening:
+            if dub is not None:
+                self._dub = opening.enter_context(WavSink(dub, rate_hz, sources=others))
+                others.append(dub)
+            if mix is not None:
+                self._mix = opening.enter_context(WavSink(mix, rate_hz, sources=others))
+            self._files = opening.pop_all()
         self._speaker = speaker
         self._speaker_hears_original = speaker_hears_original
         self._mixer = Mixer(rate_hz, duck_db=duck_db)
@@ -59,8 +60,4 @@ class Outputs:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if self._speaker is not None:
-                await self._speaker.aclose()
-        finally:
-            self._files.close()
+        self._files.close()

@@ -12,10 +12,10 @@ _M_ARENA_MAX = -8
 
 
 def prepare() -> None:
-    """Make engines share two cores, and the heap without leaving holes in it.
+    """Make engines share two cores, and two heaps with few holes in them.
 
     glibc has up to eight heaps for each core, and soon keeps in them what is as large as 32 MiB. In ten minutes of
-    speech that became 90 MiB of holes. With 8 MiB recognition is as fast; with 1 MiB, or with the default threshold
+    speech that became 107 MiB of holes. With 8 MiB recognition is as fast; with 1 MiB, or with the default threshold
     for giving memory back, it was 10 to 25 % slower. Source: mallopt(3).
     """
     # Its threads slow two cores down, and a process that is started while they work can hang in the fork.

@@ -55,17 +55,16 @@ class StageBar:
 
 @dataclass(frozen=True, slots=True)
 class ScreenState:
-    """All that is shown. Texts grow at their end, or start afresh with a new utterance; tails may still change."""
+    """All that is shown. Texts grow at their end, or start afresh with a new `utterance`; the tail may still change."""
 
+    utterance: int = 0
     source_committed: str = ""
     source_tail: str = ""
     target_spoken: str = ""
-    target_tail: str = ""
     position_ms: float = 0.0
     duration_ms: float | None = None
     dub_state: str = "waiting"
     behind_ms: float = 0.0
-    speed: float = 1.0
     notices: tuple[str, ...] = ()
     stages: tuple[StageBar, ...] = ()
 
@@ -123,7 +122,7 @@ class Screen:
     def _print_news(self, state: ScreenState) -> None:
         texts = (state.source_committed, state.target_spoken)
         for name, lines, text in zip(self._names, self._lines, texts, strict=True):
-            for line in lines.take(text):
+            for line in lines.take(text, state.utterance):
                 self._print(name, line)
         for notice in _added(self._notices, state.notices):
             self._print("note", notice)
@@ -140,13 +139,14 @@ class _Lines:
     def __init__(self) -> None:
         self._text = ""
         self._printed = 0
+        self._utterance = 0
 
-    def take(self, text: str) -> list[str]:
+    def take(self, text: str, utterance: int) -> list[str]:
         """The sentences that are new and whole; when the text starts afresh, the rest of the old one first."""
         lines = []
-        if not text.startswith(self._text):
+        if utterance != self._utterance:
             lines.append(self.rest())
-            self._printed = 0
+            self._utterance, self._printed = utterance, 0
         self._text = text
         for sentence in _SENTENCE.finditer(text, self._printed):
             lines.append(sentence.group().strip())
@@ -188,7 +188,7 @@ class _Picture:
         inside = (width - 1) // 2 - 4 if wide else width - 4
         texts = (
             _text_panel(console, self.source, state.source_committed, state.source_tail, inside, lines, "cyan"),
-            _text_panel(console, self.target, state.target_spoken, state.target_tail, inside, lines, "magenta"),
+            _text_panel(console, self.target, state.target_spoken, "", inside, lines, "magenta"),
         )
         parts: list[RenderableType] = [_status(state, width)]
         if wide:
@@ -221,8 +221,6 @@ def _status(state: ScreenState, width: int) -> RenderableType:
         right.append(f"  behind by {state.behind_ms / 1000:.1f} s")
     elif state.behind_ms > 0:
         right.append(f"  behind by {state.behind_ms:.0f} ms")
-    if state.speed > 1.005:
-        right.append(f"  ×{state.speed:.2f}", "yellow")
     row = Table.grid(expand=True)
     row.add_column(no_wrap=True)
     row.add_column(justify="right", no_wrap=True)

@@ -29,6 +29,7 @@ def screen_state(
     tail = latest.heard.tail if latest.heard else ()
     behind_ms = session.dub.behind_ms
     return ScreenState(
+        utterance=latest.number,
         source_committed=latest.source_text,
         source_tail=" ".join(word.text for word in tail),
         target_spoken=latest.target_text,

@@ -105,7 +105,7 @@ class ContinuousPart:
         return np.concatenate(parts)[: round(self._minutes * 60 * self._rate_hz)]
 
     def figures(self) -> dict[str, Any]:
-        """What was measured so far; the words of the last seconds are missing when the run was cut off."""
+        """What was measured so far. A run that was cut off has no lags: its words were not timed."""
         take = self._take
         if take is None or not take.lines:
             return {}

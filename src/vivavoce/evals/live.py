@@ -43,7 +43,6 @@ class Take:
     began_ms: dict[int, float] = field(default_factory=dict)
     memory: list[tuple[float, float]] = field(default_factory=list)
     cpu_s: float = 0.0
-    rss_mib: float = 0.0
     over: bool = False
 
     def of(self, kind: type[E]) -> list[E]:
@@ -124,7 +123,7 @@ class LiveRun:
                 yield await next_frame(silence)
                 quiet_ms += FRAME_MS
             take.cpu_s = self._meter.cpu_s() - cpu_s
-            take.rss_mib = self._meter.rss_mib()
+            self._meter.rss_mib()
             take.over = True
 
     def _note_progress(self, take: Take, played_ms: float) -> None:

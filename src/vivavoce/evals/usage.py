@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from pathlib import Path
 
 
 class Usage:
@@ -18,6 +20,7 @@ class Usage:
         self._own_started = self.cpu_s()
         self._started_s = time.monotonic()
         self._peak_mib = 0.0
+        self._peak_is_known = _forget_peak()
 
     def cpu_s(self) -> float:
         """CPU seconds, user and system, of this process and of every child, finished ones included."""
@@ -33,19 +36,20 @@ class Usage:
 
     def rss_mib(self) -> float:
         """Resident memory of this process and its children, in MiB; pages that they share count for each."""
-        total = self._own.memory_info().rss
+        own = self._own.memory_info().rss
+        children = 0
         for child in self._own.children(recursive=True):
             try:
-                total += child.memory_info().rss
+                children += child.memory_info().rss
             except self._psutil.NoSuchProcess:
                 continue
-        now_mib = float(total) / 2**20
-        self._peak_mib = max(self._peak_mib, now_mib)
-        return now_mib
+        peak = max(own, _peak_bytes()) if self._peak_is_known else own
+        self._peak_mib = max(self._peak_mib, float(peak + children) / 2**20)
+        return float(own + children) / 2**20
 
     @property
     def peak_mib(self) -> float:
-        """The most that `rss_mib` has told."""
+        """The most there was when `rss_mib` was asked; on Linux the most of this process between, too."""
         return self._peak_mib
 
     def others_cores(self) -> float | None:
@@ -59,3 +63,17 @@ class Usage:
     def _machine_busy_s(self) -> float:
         times = self._psutil.cpu_times()
         return float(sum(times[:8]) - times.idle - getattr(times, "iowait", 0.0))
+
+
+def _forget_peak() -> bool:
+    """Let the kernel count this process's peak from now on; False where it does not. Source: proc_pid_clear_refs(5)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+    except OSError:
+        return False
+    return True
+
+
+def _peak_bytes() -> int:
+    found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("ascii"), re.MULTILINE)
+    return 1024 * int(found[1]) if found else 0

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vivavoce.audio.pcm import Pcm
+from vivavoce.errors import LegError
 from vivavoce.legs.values import SpeechChunk
 
 _TEXTS = 64
@@ -41,13 +42,14 @@ class SpeechQueue:
         self._ready: asyncio.Queue[SpeechChunk | BaseException | None] = asyncio.Queue(_CHUNKS)
         self._dropped: set[int] = set()
         self._speaking: tuple[int, asyncio.Task[None]] | None = None
+        self._closed = False
         self._worker = asyncio.create_task(self._work())
 
     async def push(self, text: str, epoch: int, *, speed: float = 1.0, lead_ms: float = 0.0) -> None:
-        await self._asked.put(Utterance(text, epoch, speed, lead_ms))
+        await self._ask(Utterance(text, epoch, speed, lead_ms))
 
     async def flush(self, epoch: int) -> None:
-        await self._asked.put(epoch)
+        await self._ask(epoch)
 
     def cancel(self, epoch: int) -> None:
         self._dropped.add(epoch)
@@ -66,10 +68,12 @@ class SpeechQueue:
                 yield chunk
 
     async def settle(self) -> None:
-        await self._asked.join()
-        await self._ready.join()
+        if not self._closed:
+            await self._asked.join()
+            await self._ready.join()
 
     async def aclose(self) -> None:
+        self._closed = True
         self._worker.cancel()
         await asyncio.gather(self._worker, return_exceptions=True)
         # What was not spoken is not waited for by `settle` either.
@@ -79,6 +83,11 @@ class SpeechQueue:
                 queue.get_nowait()
                 queue.task_done()
         self._ready.put_nowait(None)
+
+    async def _ask(self, request: Utterance | int) -> None:
+        if self._closed:
+            raise LegError("this voice was closed")
+        await self._asked.put(request)
 
     async def _work(self) -> None:
         while True:

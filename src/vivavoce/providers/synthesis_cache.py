@@ -65,9 +65,9 @@ class _Line:
     key: str = ""
     dropped: bool = False
     made: list[SpeechChunk] = field(default_factory=list)
-    out: asyncio.Queue[SpeechChunk | LegError | None] = field(default_factory=asyncio.Queue)
+    out: asyncio.Queue[SpeechChunk | Exception | None] = field(default_factory=asyncio.Queue)
 
-    def end(self, *chunks: SpeechChunk | LegError) -> None:
+    def end(self, *chunks: SpeechChunk | Exception) -> None:
         for chunk in chunks:
             self.out.put_nowait(chunk)
         self.out.put_nowait(None)
@@ -122,7 +122,7 @@ class CachedSpeech:
             line = self._current
             chunk = None if line is None or line.dropped else await line.out.get()
             if line is not None and not line.dropped and chunk is not None:
-                if isinstance(chunk, LegError):
+                if isinstance(chunk, Exception):
                     raise chunk
                 yield chunk
                 continue
@@ -140,10 +140,10 @@ class CachedSpeech:
         await asyncio.wait([self._collector])
         await asyncio.gather(*self._saving)
         await self._inner.aclose()
-        if not self._collector.cancelled():
-            self._collector.result()
 
     def _asked(self, line: _Line) -> _Line:
+        if self._collector.done():
+            raise LegError("this voice was closed, or broke")
         self._open.add(line)
         self._lines.put_nowait(line)
         return line
@@ -173,6 +173,9 @@ class CachedSpeech:
                     # The stream inside works in order: what fails is what was asked first.
                     if self._making:
                         self._making.pop(next(iter(self._making))).end(error)
+        except Exception as error:  # the task's outermost edge: who waits for a text is told
+            for line in self._making.values():
+                line.end(error)
         finally:
             for line in self._open:
                 line.end()

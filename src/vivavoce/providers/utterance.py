@@ -19,6 +19,10 @@ from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import LegError
 from vivavoce.legs.values import Hypothesis, Word
 
+_LONGEST_S = 28
+_LEFT_S = 20
+"""Models hear 30 s. Sound that long without settled words holds none, or none that will be understood."""
+
 KEPT_WORDS = 8
 """Committed words whose sound stays in the buffer, so that open words are heard in their context.
 
@@ -90,6 +94,11 @@ class UtteranceStream:
             self._sound = np.concatenate([self._sound, np.empty(max(needed, len(self._sound)), np.float32)])
         self._sound[self._length : needed] = pcm.as_float()
         self._length = needed
+        if self._length > _LONGEST_S * self._rate_hz:
+            until_ms = pcm.end_ms - 1000.0 * _LEFT_S
+            self._forget_sound(until_ms)
+            self._committed = [word for word in self._committed if word.end_ms > until_ms]
+            self._draft = ()
 
     def partial(self) -> None:
         if self._partial is None and self._length:
@@ -158,10 +167,11 @@ class UtteranceStream:
         loop = asyncio.get_running_loop()
         try:
             transcript = await loop.run_in_executor(self._executor, self._decode, stretch)
-        except (LegError, RuntimeError, ValueError, MemoryError) as error:
+        except Exception as error:  # the task's edge: engines raise what they like
             # Raised to whoever iterates: waiting for an answer that never comes would be worse.
             ours = error if isinstance(error, LegError) else LegError(f"recognition failed: {error}")
-            await self._answers.put(ours)
+            if generation == self._generation:
+                await self._answers.put(ours)
             return
         finally:
             if not stretch.final:
@@ -185,6 +195,8 @@ class UtteranceStream:
         if not newly:
             return hypothesis
         settled = self._committed[-newly:]
+        if not settled:
+            return None
         if [word.text for word in hypothesis.words[:newly]] != [word.text for word in settled] and not hypothesis.final:
             return None
         return replace(hypothesis, words=hypothesis.words[newly:], committed_until_ms=settled[-1].end_ms)
@@ -193,12 +205,15 @@ class UtteranceStream:
         surplus = len(self._committed) - KEPT_WORDS
         if surplus <= 0 or self._start_ms is None:
             return
-        until_ms = self._committed[surplus - 1].end_ms
+        self._forget_sound(self._committed[surplus - 1].end_ms)
+        del self._committed[:surplus]
+
+    def _forget_sound(self, until_ms: float) -> None:
+        assert self._start_ms is not None
         cut = min(self._length, max(0, round((until_ms - self._start_ms) * self._rate_hz / 1000)))
         self._sound[: self._length - cut] = self._sound[cut : self._length].copy()
         self._length -= cut
         self._start_ms += 1000.0 * cut / self._rate_hz
-        del self._committed[:surplus]
 
 
 def spread_words(texts: Sequence[str], *, start_ms: float, end_ms: float, confidence: float = 1.0) -> tuple[Word, ...]:

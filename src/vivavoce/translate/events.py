@@ -15,6 +15,7 @@ class NoticeKind(StrEnum):
     NO_ROUTE = "no route"
     SHORTER_PAUSES = "shorter pauses"
     FASTER = "faster"
+    SOUND_LOST = "sound lost"
     STT_FAILED = "recognition failed"
     DRIFT = "drift"
     MT_FAILED = "translation failed"

@@ -48,7 +48,7 @@ class EarSettings:
     rest_ms: float = 1200.0
 
     def cut_after(self, spoken_ms: float) -> CutSettings:
-        """How to cut an utterance that has lasted so long."""
+        """How to cut speech that has lasted so long since the last rest."""
         share = (spoken_ms - self.steady_ms) / (self.flow_after_ms - self.steady_ms)
         return self.cut.towards(self.flow, min(1.0, max(0.0, share)))
 
@@ -150,7 +150,7 @@ class Interpreter:
                 return
             except LegError as error:
                 self._tell(Notice(NoticeKind.STT_FAILED, f"{error}; the original voice stays", self._now_ms()))
-                self._abandon()
+                await self._abandon()
 
     async def settle(self) -> None:
         """Wait until the recogniser has answered and what it said is dealt with."""
@@ -211,15 +211,21 @@ class Interpreter:
         utterance.asked_ms = self._now_ms()
         await self._stt.finalise(self._epoch)
 
-    def _abandon(self) -> None:
-        """Give up what is being recognised: its sound was heard as the original, and the next utterance is tried."""
-        if self._current is not None:
-            self._drop_speculation(self._current)
-        self._current = self._ending = self._late = None
-        self._epoch += 1
+    async def _abandon(self) -> None:
+        """Give up what is being recognised: its rest was heard as the original. The next utterance is tried."""
+        failed = self._ending or self._current
         self._stt.reset()
         self._agreement.reset()
-        self._unheard.clear()
+        if failed is None:
+            return
+        self._drop_speculation(failed)
+        if failed.pending:
+            await self._say(failed, failed.pending, certain=True)
+        if failed is self._ending:
+            await self._catch_up()
+        else:
+            self._current = None
+            self._unheard.clear()
 
     def _drop_speculation(self, utterance: _Utterance) -> None:
         self._epoch += 1
@@ -237,6 +243,10 @@ class Interpreter:
     async def _on_partial(self, hypothesis: Hypothesis) -> None:
         utterance = self._current
         if utterance is None or self._ending is not None or utterance.final is not None:
+            return
+        if self._paused:
+            # The final under way does not know what this would settle. If speech goes on, it is asked anew at once.
+            self._last_partial_ms = -math.inf
             return
         settled = self._agreement.settled(hypothesis.words, heard_until_ms=hypothesis.heard_until_ms)
         self._settle(utterance, settled, hypothesis.language)

@@ -95,6 +95,7 @@ class Session:
     async def run(self, frames: AsyncIterable[Pcm]) -> None:
         """Interpret all frames and speak to the end. A source that breaks is raised after its sound was finished."""
         settings = self._settings
+        self._legs.detector.reset()
         stt = await self._legs.stt.open(language=settings.source, rate_hz=EAR_RATE_HZ)
         voice = None
         try:

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
-from vivavoce.audio.sinks import check_output
-from vivavoce.errors import OutputError
+from vivavoce.audio.sinks import check_output, output_error
 from vivavoce.translate.events import Event, Spoken, Translated, UtteranceDone
 from vivavoce.translate.layout import Block, lay_out
 
@@ -163,7 +162,7 @@ class SubtitleWriter:
         try:
             self._file: int | None = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise self._refused(error) from None
+            raise output_error(self.path, error) from None
         self._bytes = 0
         self._append(f"WEBVTT\nKind: subtitles\nLanguage: {language}\n\nNOTE AI-generated translation\n")
 
@@ -199,7 +198,7 @@ class SubtitleWriter:
                 written += os.write(self._file, data[written:])
         except OSError as error:
             self._forget(written)
-            raise self._refused(error) from None
+            raise output_error(self.path, error) from None
         self._bytes += written
 
     def _forget(self, part: int) -> None:
@@ -217,12 +216,6 @@ class SubtitleWriter:
         if self._file is not None:
             os.close(self._file)
             self._file = None
-
-    def _refused(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"{self.path} could not be written: {error.strerror}",
-            hint="Free some space or write elsewhere. The subtitles before are kept.",
-        )
 
 
 def cue_block(cue: Cue, *, number: int) -> str:

@@ -192,11 +192,11 @@ class Voiceover:
         All of them continue what was said of the utterance's sentence. None where none does; the first of all where
         nothing translates the language, since then its text is shown as it is.
         """
-        translator = self._translator(language)
-        if translator is None:
-            return 0
         source = self._sentence[0] if self._sentence_of == utterance else ""
         try:
+            translator = self._translator(language)
+            if translator is None:
+                return 0
             target = spoken_words(await self._render(Clause(_joined(source, whole), 0.0, 0.0), language, translator))
             for number, text in enumerate(texts):
                 clause = Clause(_joined(source, text), 0.0, 0.0)
