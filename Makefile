@@ -20,7 +20,8 @@ demo: setup ## interpret a real English recording into Portuguese, at real time
 	  --mix $(DEMO)/mix.wav --subtitles $(DEMO)/subtitles.vtt --report $(DEMO)/report.html
 
 test: setup ## every test, Rust and Python
-	cargo test --locked --quiet --package vivavoce-media
+	cargo test --locked --quiet --package vivavoce-media --package vivavoce-loadgen
+	RUSTFLAGS='--cfg loom' cargo test --locked --quiet --package vivavoce-media --release --target-dir target/loom --lib loom
 	$(BIN)/python -m pytest
 
 check: setup ## format, lint, types and import floors

@@ -154,6 +154,7 @@ libraries() {
 package() {
   pip install --no-build-isolation -c constraints.txt -e '.[devices,eval,dev]'
   $VENV/bin/python -c 'import vivavoce._media' # Fails here rather than later if what was built does not load.
+  cargo build --locked --release --package vivavoce-loadgen
 }
 
 mapfile -t sources < <(find crates -name '*.rs' -o -name Cargo.toml | sort)

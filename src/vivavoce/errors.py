@@ -15,9 +15,11 @@
     │   ├── ModelMissing       a weight file is not in the cache and no source has it
     │   └── ModelDamaged       a weight file does not have its checksum
     ├── OutputError            a result could not be written (full disk, no permission)
-    └── LegError               a leg failed
-        ├── LegUnavailable     its engine is not installed or did not start
-        └── LegTimeout         it did not answer within its deadline
+    ├── LegError               a leg failed
+    │   ├── LegUnavailable     its engine is not installed or did not start
+    │   └── LegTimeout         it did not answer within its deadline
+    └── MediaError             the media plane cannot do this
+        └── CallOver           the call has ended, or has not begun
 
 Each error says what to do (`hint`) and carries the exit code of the command line, so that a script can tell the
 kinds apart.
@@ -104,6 +106,14 @@ class LegUnavailable(LegError):
 
 
 class LegTimeout(LegError):
+    pass
+
+
+class MediaError(VivavoceError):
+    exit_code = 11
+
+
+class CallOver(MediaError):
     pass
 
 

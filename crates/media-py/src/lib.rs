@@ -4,6 +4,9 @@
 //! `bytearray` in native order, which `numpy.frombuffer` takes without a copy and leaves writable. Input is copied once
 //! before the interpreter's lock is released, because other threads may write to a buffer meanwhile.
 
+mod plane;
+mod silero;
+
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -116,6 +119,8 @@ impl Resampler {
 
 #[pymodule]
 mod _media {
+    #[pymodule_export]
+    use super::plane::Plane;
     #[pymodule_export]
     use super::{Resampler, alaw_decode, alaw_encode, ulaw_decode, ulaw_encode};
 }

@@ -1,7 +1,22 @@
-//! The media plane of Vivavoce: everything that touches samples and must never wait.
+//! The media plane: everything that happens to sound before and after Python, without Python.
 //!
-//! Nothing here knows of Python; `crates/media-py` is its face there.
+//! From below: [`audio`] and [`wire`] compute and do no I/O; [`call`] is one connection made of them, still without I/O;
+//! [`worker`] is a thread that owns sockets and moves a millisecond at a time; [`detector`] is a thread that tells voices;
+//! [`engine`] starts them and is what a program holds.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+pub mod admission;
 pub mod audio;
+pub mod call;
+pub mod detector;
+pub mod door;
+pub mod engine;
+pub mod hearing;
+pub mod playout;
+pub mod queue;
+pub mod reflex;
+pub mod scheduling;
+pub mod stats;
+pub mod wire;
+pub mod worker;

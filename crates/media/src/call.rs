@@ -1,0 +1,715 @@
+//! One connection from its first byte to its last, without I/O: bytes and time go in, bytes, sound and events come out.
+//!
+//! A connection is nobody's until its stream's token was admitted; of such a one no sound is looked at.
+
+use crate::audio::g711;
+use crate::audio::mix::Gain;
+use crate::playout::{Dropped, Fate, Playout, Refused, Sent};
+use crate::queue::chunks::Chunk;
+use crate::wire::dialect::{Coding, Dialect, Said};
+use crate::wire::frame::{Fault, Kind, Message, Reader, write_header};
+use crate::wire::json::Fields;
+use crate::wire::{dialect, handshake};
+
+/// What bounds a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest message, in bytes.
+    pub message: usize,
+    /// How long a connection may be without a token.
+    pub anonymous_us: u64,
+    /// How long an admitted peer may say nothing at all.
+    pub silence_us: u64,
+    /// Bytes that may wait for a peer that reads slowly.
+    pub unsent: usize,
+    /// Messages of a peer that were not understood.
+    pub misread: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 64 * 1024,
+            anonymous_us: 5_000_000,
+            silence_us: 10_000_000,
+            unsent: 256 * 1024,
+            misread: 50,
+        }
+    }
+}
+
+/// Why a connection is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The peer ended the stream or closed the socket.
+    PeerClosed,
+    /// We hung up.
+    HungUp,
+    /// The request was no proper upgrade, or its path is not served.
+    Handshake,
+    /// No token in time, or one that was not expected.
+    Unadmitted,
+    Protocol(Fault),
+    /// Too many messages that were not understood.
+    Gibberish,
+    Silent,
+    /// It read too slowly.
+    SlowReader,
+    /// More happened than was asked for at the door.
+    Unheard,
+    /// A fault of ours, in this call alone.
+    Broken,
+}
+
+/// What a connection tells. Names live as long as the call to whoever listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    Started {
+        rate_hz: u32,
+        stream: &'a str,
+        call: &'a str,
+        parameters: &'a str,
+    },
+    Mark {
+        name: u32,
+        fate: Fate,
+    },
+    Dtmf(char),
+    Closed(Reason),
+}
+
+/// Where what comes out of a connection goes.
+pub trait Listener {
+    /// Whether this token is expected; it is worth nothing afterwards.
+    fn admit(&mut self, token: &str) -> bool;
+
+    /// Sound of the caller, at the wire's rate.
+    fn sound(&mut self, samples: &[i16]);
+
+    /// A frame of ours that was written.
+    fn played(&mut self, samples: &[i16], sent: Sent);
+
+    fn event(&mut self, event: Event<'_>);
+}
+
+enum Phase {
+    Shaking,
+    Anonymous(Box<dyn Dialect>),
+    Admitted(Box<dyn Dialect>, Box<Voice>),
+    Over,
+}
+
+/// What an admitted call has.
+struct Voice {
+    coding: Coding,
+    playout: Playout,
+    gain: Gain,
+    /// The peer takes no more for now.
+    held: bool,
+    /// A frame as samples and as bytes, both of the longest coding.
+    samples: [i16; MOST_SAMPLES],
+    bytes: [u8; MOST_SAMPLES * 2],
+}
+
+/// A frame of 20 ms at 48 kHz.
+const MOST_SAMPLES: usize = 960;
+
+impl Voice {
+    fn new(coding: Coding, lead_us: u64) -> Self {
+        let settings = crate::playout::Settings {
+            rate_hz: coding.rate_hz(),
+            lead_us,
+            ..Default::default()
+        };
+        Self {
+            coding,
+            playout: Playout::new(settings),
+            gain: Gain::default(),
+            held: false,
+            samples: [0; MOST_SAMPLES],
+            bytes: [0; MOST_SAMPLES * 2],
+        }
+    }
+
+    /// Sound of the caller, a frame at a time.
+    fn hear(&mut self, sound: &[u8], listener: &mut dyn Listener) {
+        for piece in sound.chunks(self.coding.frame_bytes()) {
+            let count = match self.coding {
+                Coding::Ulaw => {
+                    g711::ulaw_decode(piece, &mut self.samples[..piece.len()]);
+                    piece.len()
+                }
+                Coding::Linear(_) => {
+                    for (sample, pair) in self.samples.iter_mut().zip(piece.chunks_exact(2)) {
+                        *sample = i16::from_le_bytes([pair[0], pair[1]]);
+                    }
+                    piece.len() / 2
+                }
+            };
+            listener.sound(&self.samples[..count]);
+        }
+    }
+
+    /// Send what is due.
+    fn send(&mut self, dialect: &dyn Dialect, now_us: u64, listener: &mut dyn Listener, out: &mut Vec<u8>) {
+        let length = self.coding.frame_bytes();
+        let count = self.coding.rate_hz() as usize / 50;
+        while !self.held {
+            let Some(sent) = self.playout.next_frame(now_us, &mut self.samples[..count]) else {
+                break;
+            };
+            self.gain.apply(&mut self.samples[..count]);
+            match self.coding {
+                Coding::Ulaw => g711::ulaw_encode(&self.samples[..count], &mut self.bytes[..count]),
+                Coding::Linear(_) => {
+                    for (pair, sample) in self.bytes.chunks_exact_mut(2).zip(&self.samples[..count]) {
+                        pair.copy_from_slice(&sample.to_le_bytes());
+                    }
+                }
+            }
+            dialect.sound(&self.bytes[..length], out);
+            listener.played(&self.samples[..count], sent);
+        }
+    }
+}
+
+/// One connection.
+pub struct Call {
+    limits: Limits,
+    lead_us: u64,
+    phase: Phase,
+    reader: Reader,
+    begun_us: u64,
+    heard_us: u64,
+    misread: u32,
+}
+
+impl Call {
+    #[must_use]
+    pub fn new(limits: Limits, lead_us: u64, now_us: u64) -> Self {
+        Self {
+            limits,
+            lead_us,
+            phase: Phase::Shaking,
+            reader: Reader::new(limits.message),
+            begun_us: now_us,
+            heard_us: now_us,
+            misread: 0,
+        }
+    }
+
+    /// Whether the socket is to be closed once what was written to `out` is sent.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// Whether a token was shown.
+    #[must_use]
+    pub const fn is_admitted(&self) -> bool {
+        matches!(self.phase, Phase::Admitted(..))
+    }
+
+    /// Take what the peer sent from the front of `bytes`; returns how many were used, the rest is to be shown again with
+    /// what follows.
+    pub fn receive(&mut self, bytes: &mut [u8], now_us: u64, listener: &mut dyn Listener, out: &mut Vec<u8>) -> usize {
+        self.heard_us = now_us;
+        let mut used = 0;
+        if matches!(self.phase, Phase::Shaking) {
+            match shake(bytes, out) {
+                Ok(None) => return 0,
+                Ok(Some((length, dialect))) => {
+                    used = length;
+                    self.phase = Phase::Anonymous(dialect);
+                }
+                Err(()) => {
+                    self.end(Reason::Handshake, listener);
+                    return bytes.len();
+                }
+            }
+        }
+        while !self.is_over() {
+            let taken = match self.reader.next(&mut bytes[used..]) {
+                Ok((0, _)) => break,
+                Ok((length, message)) => {
+                    used += length;
+                    message.map_or(Ok(()), |message| {
+                        let misread = &mut self.misread;
+                        take(
+                            &mut self.phase,
+                            &message,
+                            self.lead_us,
+                            misread,
+                            self.limits.misread,
+                            listener,
+                            out,
+                        )
+                    })
+                }
+                Err(fault) => Err(Reason::Protocol(fault)),
+            };
+            if let Err(reason) = taken {
+                self.close(reason, listener, out);
+            }
+        }
+        used
+    }
+
+    /// Do what time asks for; `unsent` is how many bytes still wait for the peer.
+    pub fn tick(&mut self, now_us: u64, unsent: usize, listener: &mut dyn Listener, out: &mut Vec<u8>) {
+        if unsent > self.limits.unsent {
+            return self.end(Reason::SlowReader, listener);
+        }
+        match &mut self.phase {
+            Phase::Over => {}
+            Phase::Shaking | Phase::Anonymous(_) if now_us - self.begun_us > self.limits.anonymous_us => {
+                self.close(Reason::Unadmitted, listener, out);
+            }
+            Phase::Admitted(..) if now_us - self.heard_us > self.limits.silence_us => {
+                self.close(Reason::Silent, listener, out);
+            }
+            Phase::Admitted(dialect, voice) => {
+                voice.send(dialect.as_ref(), now_us, listener, out);
+                while let Some((name, fate)) = voice.playout.next_mark(now_us) {
+                    listener.event(Event::Mark { name, fate });
+                }
+            }
+            Phase::Shaking | Phase::Anonymous(_) => {}
+        }
+    }
+
+    /// When `tick` is to be asked again, unless something happens before.
+    #[must_use]
+    pub fn due_us(&self) -> u64 {
+        match &self.phase {
+            Phase::Over => u64::MAX,
+            Phase::Shaking | Phase::Anonymous(_) => self.begun_us + self.limits.anonymous_us + 1,
+            Phase::Admitted(_, voice) => {
+                let silent_us = self.heard_us + self.limits.silence_us + 1;
+                let frame_us = if voice.held { None } else { voice.playout.due_us() };
+                silent_us
+                    .min(frame_us.unwrap_or(u64::MAX))
+                    .min(voice.playout.mark_due_us().unwrap_or(u64::MAX))
+            }
+        }
+    }
+
+    /// Queue sound at the wire's rate.
+    ///
+    /// # Errors
+    ///
+    /// The chunk, where the connection is not admitted or over; otherwise as [`Playout::play`], with the chunk spent.
+    pub fn play(&mut self, epoch: u32, chunk: Chunk, now_us: u64) -> Result<Result<(), Refused>, Chunk> {
+        match self.voice() {
+            Some((_, voice)) => Ok(voice.playout.play(epoch, chunk, now_us)),
+            None => Err(chunk),
+        }
+    }
+
+    /// A chunk that is used up.
+    pub fn spent(&mut self) -> Option<Chunk> {
+        self.voice()?.1.playout.spent()
+    }
+
+    /// # Errors
+    ///
+    /// As [`Playout::mark`]; `Stale` for a connection that is not admitted or over.
+    pub fn mark(&mut self, name: u32) -> Result<(), Refused> {
+        self.voice()
+            .map_or(Err(Refused::Stale), |(_, voice)| voice.playout.mark(name))
+    }
+
+    /// Whether the peer hears something of ours, or soon will.
+    #[must_use]
+    pub fn is_playing(&self, now_us: u64) -> bool {
+        matches!(&self.phase, Phase::Admitted(_, voice) if voice.playout.is_playing(now_us))
+    }
+
+    /// Samples of the newest epoch that were heard.
+    #[must_use]
+    pub fn heard_of_epoch(&self, now_us: u64) -> u64 {
+        match &self.phase {
+            Phase::Admitted(_, voice) => voice.playout.heard_of_epoch(now_us),
+            _ => 0,
+        }
+    }
+
+    /// Fall silent: nothing that waits is sent, and the peer is told to drop what it holds.
+    pub fn clear(&mut self, now_us: u64, out: &mut Vec<u8>) -> Option<Dropped> {
+        let (dialect, voice) = self.voice()?;
+        dialect.clear(out);
+        voice.gain = Gain::default();
+        Some(voice.playout.clear(now_us))
+    }
+
+    /// Move the agent's level in a ramp.
+    pub fn fade(&mut self, decibels: f32, over_ms: u32) {
+        if let Some((_, voice)) = self.voice() {
+            voice.gain.move_to(decibels, voice.coding.rate_hz() / 1000 * over_ms);
+        }
+    }
+
+    pub fn hang_up(&mut self, listener: &mut dyn Listener, out: &mut Vec<u8>) {
+        if let Some((dialect, _)) = self.voice() {
+            dialect.hang_up(out);
+        }
+        self.close(Reason::HungUp, listener, out);
+    }
+
+    /// Give the connection up for a reason that lies outside it.
+    pub fn give_up(&mut self, reason: Reason, listener: &mut dyn Listener, out: &mut Vec<u8>) {
+        self.close(reason, listener, out);
+    }
+
+    /// The socket is gone.
+    pub fn lost(&mut self, listener: &mut dyn Listener) {
+        self.end(Reason::PeerClosed, listener);
+    }
+
+    fn voice(&mut self) -> Option<(&dyn Dialect, &mut Voice)> {
+        match &mut self.phase {
+            Phase::Admitted(dialect, voice) => Some((&**dialect, &mut **voice)),
+            _ => None,
+        }
+    }
+
+    fn close(&mut self, reason: Reason, listener: &mut dyn Listener, out: &mut Vec<u8>) {
+        if !matches!(self.phase, Phase::Shaking | Phase::Over) {
+            let code = match reason {
+                Reason::PeerClosed | Reason::HungUp => 1000,
+                Reason::Protocol(fault) => fault.code(),
+                _ => 1008,
+            };
+            write(Kind::Close, &u16::to_be_bytes(code), out);
+        }
+        self.end(reason, listener);
+    }
+
+    fn end(&mut self, reason: Reason, listener: &mut dyn Listener) {
+        if !self.is_over() {
+            self.phase = Phase::Over;
+            listener.event(Event::Closed(reason));
+        }
+    }
+}
+
+/// A request's length, and the dialect of its path.
+type Shaken = (usize, Box<dyn Dialect>);
+
+/// Answer the request; a refusal is written, too.
+fn shake(bytes: &[u8], out: &mut Vec<u8>) -> Result<Option<Shaken>, ()> {
+    match handshake::read(bytes) {
+        Ok(None) => Ok(None),
+        Ok(Some((length, upgrade))) => {
+            let Some(dialect) = dialect(upgrade.target) else {
+                out.extend_from_slice(handshake::Refusal::Path.response());
+                return Err(());
+            };
+            upgrade.accept(dialect.subprotocol().filter(|ours| upgrade.offers(ours)), out);
+            Ok(Some((length, dialect)))
+        }
+        Err(refusal) => {
+            out.extend_from_slice(refusal.response());
+            Err(())
+        }
+    }
+}
+
+/// Take one message. What is not understood is counted, not answered.
+fn take(
+    phase: &mut Phase,
+    message: &Message<'_>,
+    lead_us: u64,
+    misread: &mut u32,
+    most: u32,
+    listener: &mut dyn Listener,
+    out: &mut Vec<u8>,
+) -> Result<(), Reason> {
+    match message {
+        Message::Ping(payload) => {
+            write(Kind::Pong, payload, out);
+            return Ok(());
+        }
+        Message::Pong(_) => return Ok(()),
+        Message::Close(..) => return Err(Reason::PeerClosed),
+        Message::Text(_) | Message::Binary(_) => {}
+    }
+    let said = match phase {
+        Phase::Anonymous(dialect) => {
+            let field = dialect.token_field();
+            match dialect.read(message) {
+                Ok(Said::Started {
+                    coding,
+                    stream,
+                    call,
+                    parameters,
+                }) => {
+                    if !token(parameters, field).is_some_and(|token| listener.admit(token)) {
+                        return Err(Reason::Unadmitted);
+                    }
+                    listener.event(Event::Started {
+                        rate_hz: coding.rate_hz(),
+                        stream,
+                        call,
+                        parameters,
+                    });
+                    admitted(phase, coding, lead_us);
+                    return Ok(());
+                }
+                // Of a call that nobody expects nothing is looked at.
+                other => other.map(|_| Said::Nothing),
+            }
+        }
+        Phase::Admitted(dialect, voice) => match dialect.read(message) {
+            Ok(Said::Sound(sound)) => {
+                voice.hear(sound, listener);
+                return Ok(());
+            }
+            Ok(Said::Hold(held)) => {
+                voice.held = held;
+                return Ok(());
+            }
+            other => other,
+        },
+        Phase::Shaking | Phase::Over => return Ok(()),
+    };
+    match said {
+        Ok(Said::Dtmf(digit)) => listener.event(Event::Dtmf(digit)),
+        Ok(Said::Stopped) => return Err(Reason::PeerClosed),
+        // A second start changes nothing; marks of the peer's are told by its playout clock.
+        Ok(_) => {}
+        Err(_) => {
+            *misread += 1;
+            if *misread > most {
+                return Err(Reason::Gibberish);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn token<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
+    Fields::new(parameters)
+        .map_while(Result::ok)
+        .find(|(key, _)| *key == name)?
+        .1
+        .plain()
+}
+
+fn admitted(phase: &mut Phase, coding: Coding, lead_us: u64) {
+    if let Phase::Anonymous(dialect) = core::mem::replace(phase, Phase::Over) {
+        *phase = Phase::Admitted(dialect, Box::new(Voice::new(coding, lead_us)));
+    }
+}
+
+fn write(kind: Kind, payload: &[u8], out: &mut Vec<u8>) {
+    let mut header = [0; 10];
+    let length = write_header(kind, payload.len(), &mut header);
+    out.extend_from_slice(&header[..length]);
+    out.extend_from_slice(payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET /twilio HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    const START: &str = r#"{"event":"start","start":{"streamSid":"MZ1","callSid":"CA2","mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000,"channels":1},"customParameters":{"token":"secret"}},"streamSid":"MZ1"}"#;
+    const MEDIA: &str = r#"{"event":"media","streamSid":"MZ1","media":{"track":"inbound","payload":"/////w=="}}"#;
+
+    /// Notes what it is told.
+    #[derive(Default)]
+    struct Notes {
+        shown: Vec<String>,
+        sound: Vec<i16>,
+        events: Vec<String>,
+        late_us: Vec<u64>,
+    }
+
+    impl Listener for Notes {
+        fn admit(&mut self, token: &str) -> bool {
+            self.shown.push(token.to_owned());
+            token == "secret"
+        }
+
+        fn sound(&mut self, samples: &[i16]) {
+            self.sound.extend_from_slice(samples);
+        }
+
+        fn played(&mut self, _: &[i16], sent: Sent) {
+            self.late_us.push(sent.late_us);
+        }
+
+        fn event(&mut self, event: Event<'_>) {
+            self.events.push(format!("{event:?}"));
+        }
+    }
+
+    fn framed(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut out = vec![first];
+        if payload.len() < 126 {
+            out.push(0x80 | payload.len() as u8);
+        } else {
+            out.push(0x80 | 126);
+            out.extend((payload.len() as u16).to_be_bytes());
+        }
+        out.extend([0; 4]);
+        out.extend(payload);
+        out
+    }
+
+    fn text(text: &str) -> Vec<u8> {
+        framed(0x81, text.as_bytes())
+    }
+
+    struct Line {
+        call: Call,
+        notes: Notes,
+        out: Vec<u8>,
+    }
+
+    impl Line {
+        fn new() -> Self {
+            Self {
+                call: Call::new(Limits::default(), 60_000, 0),
+                notes: Notes::default(),
+                out: vec![],
+            }
+        }
+
+        fn begun() -> Self {
+            let mut line = Self::new();
+            line.says(REQUEST, 0);
+            line.says(&text(START), 0);
+            line.out.clear();
+            line.notes.events.clear();
+            line
+        }
+
+        fn says(&mut self, bytes: &[u8], now_us: u64) -> usize {
+            self.call
+                .receive(&mut bytes.to_vec(), now_us, &mut self.notes, &mut self.out)
+        }
+
+        fn tick(&mut self, now_us: u64) -> Vec<u8> {
+            self.out.clear();
+            self.call.tick(now_us, 0, &mut self.notes, &mut self.out);
+            self.out.clone()
+        }
+    }
+
+    fn media_messages(out: &[u8]) -> usize {
+        out.windows(15).filter(|part| part == br#"{"event":"media"#).count()
+    }
+
+    #[test]
+    fn a_call_is_admitted_and_heard() {
+        let mut line = Line::new();
+        assert_eq!(line.says(&REQUEST[..50], 0), 0, "the rest is to come");
+        assert_eq!(line.says(&[REQUEST, &text(START)[..20]].concat(), 0), REQUEST.len());
+        assert!(line.out.starts_with(b"HTTP/1.1 101 "));
+        let bytes = [text(START), text(MEDIA)].concat();
+        assert_eq!(line.says(&bytes, 0), bytes.len());
+        assert_eq!(line.notes.shown, ["secret"]);
+        assert_eq!(line.notes.sound, [0; 4]);
+        assert!(line.notes.events[0].starts_with("Started { rate_hz: 8000, stream: \"MZ1\", call: \"CA2\""));
+        assert!(line.call.is_admitted());
+    }
+
+    #[test]
+    fn of_a_call_that_nobody_expects_nothing_is_heard() {
+        let mut line = Line::new();
+        line.says(REQUEST, 0);
+        line.says(&text(MEDIA), 0);
+        line.says(&text(&START.replace("secret", "guess")), 0);
+        line.says(&text(MEDIA), 0);
+        assert_eq!(line.notes.sound, []);
+        assert_eq!(line.notes.events, ["Closed(Unadmitted)"]);
+        assert!(line.call.is_over());
+        assert!(line.call.play(1, [0; 160].into(), 0).is_err());
+    }
+
+    #[test]
+    fn what_is_late_silent_slow_or_wrong_is_closed_with_its_reason() {
+        let mut line = Line::new();
+        line.says(REQUEST, 0);
+        line.tick(5_000_000);
+        assert_eq!(line.notes.events, Vec::<String>::new());
+        assert_eq!(line.tick(5_000_001), [0x88, 2, 0x03, 0xf0]);
+        assert_eq!(line.notes.events, ["Closed(Unadmitted)"]);
+
+        let mut line = Line::begun();
+        line.tick(10_000_000);
+        assert!(!line.call.is_over());
+        line.tick(10_000_001);
+        assert_eq!(line.notes.events, ["Closed(Silent)"]);
+
+        let mut line = Line::begun();
+        line.call.tick(2, 256 * 1024 + 1, &mut line.notes, &mut line.out);
+        assert_eq!(line.notes.events, ["Closed(SlowReader)"]);
+
+        let mut line = Line::begun();
+        line.says(&framed(0x83, b""), 2);
+        assert_eq!(line.notes.events, ["Closed(Protocol(Reserved))"]);
+        assert_eq!(line.out, [0x88, 2, 0x03, 0xea]);
+
+        let mut line = Line::begun();
+        for _ in 0..60 {
+            line.says(&text("{"), 2);
+        }
+        assert_eq!(line.notes.events, ["Closed(Gibberish)"]);
+
+        let mut line = Line::new();
+        line.says(
+            &String::from_utf8_lossy(REQUEST)
+                .replace("/twilio", "/other")
+                .into_bytes(),
+            0,
+        );
+        assert!(line.out.starts_with(b"HTTP/1.1 404 "));
+        assert_eq!(line.notes.events, ["Closed(Handshake)"]);
+    }
+
+    #[test]
+    fn speech_is_paced_and_after_clear_nothing_goes_out() {
+        let mut line = Line::begun();
+        assert_eq!(line.call.play(1, [0; 1600].into(), 0), Ok(Ok(())));
+        assert_eq!(line.call.mark(7), Ok(()));
+        assert_eq!(media_messages(&line.tick(0)), 3);
+        assert_eq!(media_messages(&line.tick(19_999)), 0);
+        assert_eq!(media_messages(&line.tick(20_000)), 1);
+        line.out.clear();
+        let dropped = line.call.clear(20_000, &mut line.out).expect("it is admitted");
+        assert_eq!(
+            dropped,
+            Dropped {
+                samples: 960,
+                lead_us: 60_000
+            }
+        );
+        assert_eq!(&line.out[2..], br#"{"event":"clear","streamSid":"MZ1"}"#);
+        assert_eq!(line.tick(9_000_000), []);
+        assert_eq!(line.notes.events, ["Mark { name: 7, fate: Cleared }"]);
+        assert_eq!(line.call.play(1, [0; 160].into(), 0), Ok(Err(Refused::Stale)));
+        assert_eq!(line.call.play(2, [0; 160].into(), 0), Ok(Ok(())));
+        assert_eq!(line.notes.late_us, [0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_peer_ends_it_or_we_do() {
+        let mut line = Line::begun();
+        line.says(&text(r#"{"event":"stop","streamSid":"MZ1"}"#), 2);
+        assert_eq!(line.notes.events, ["Closed(PeerClosed)"]);
+
+        let mut line = Line::begun();
+        line.says(&framed(0x89, b"?"), 2);
+        assert_eq!(line.out, [0x8a, 1, b'?']);
+        line.says(&framed(0x88, &[0x03, 0xe8]), 2);
+        assert_eq!(line.notes.events, ["Closed(PeerClosed)"]);
+
+        let mut line = Line::begun();
+        line.call.hang_up(&mut line.notes, &mut line.out);
+        line.call.lost(&mut line.notes);
+        assert_eq!(line.notes.events, ["Closed(HungUp)"]);
+    }
+}

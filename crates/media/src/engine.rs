@@ -1,0 +1,500 @@
+//! The engine: it starts the plane's threads, and is the one place from which calls are spoken to and heard.
+//!
+//! One thread at a time holds an engine. Nothing here waits: what finds no room is not taken, and asked again later.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crate::admission::{LONGEST, Unfit};
+use crate::audio::resample::{Resampler, UnsupportedRatio};
+use crate::detector::{Desk, Detector, Model};
+use crate::door::{CallId, Command, EXPIRED, Happening, MOST_PLACES, Progress, STOPPED, Started, Ticket, Upwards};
+use crate::playout::Settings as PlayoutSettings;
+use crate::queue::chunks::Chunk;
+use crate::reflex::Policy;
+use crate::stats::{DetectorStats, Histogram, WorkerStats};
+use crate::worker::{Settings, Ways, Worker};
+
+/// How an engine is made.
+pub struct Config {
+    /// Where it listens; port 0 for any.
+    pub bind: SocketAddr,
+    pub workers: usize,
+    pub worker: Settings,
+    /// Seconds of a caller's sound that may wait at the door.
+    pub door_s: usize,
+    /// Events of a call that may wait at the door.
+    pub events: u32,
+}
+
+/// Why a call could not be spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// Nobody knows it, or it is over.
+    Unknown,
+    /// It was expected and has not begun.
+    NotStarted,
+}
+
+/// Why speech was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unplayed {
+    Absent(Absent),
+    /// There is no room now.
+    Full,
+    /// More than can ever wait.
+    TooLong,
+    Rate(UnsupportedRatio),
+}
+
+/// Commands that may wait for a worker, and pieces of speech that it may hold.
+const COMMANDS: usize = 4096;
+const CHUNKS: usize = 16 * 1024;
+/// Windows that may wait for the detector: two of each call that speaks.
+const QUESTIONS: usize = 2048;
+
+struct Lane {
+    commands: rtrb::Producer<Command>,
+    spent: rtrb::Consumer<Chunk>,
+    /// Pieces that the worker holds.
+    held: usize,
+    stats: Arc<WorkerStats>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Lane {
+    fn send(&mut self, command: Command) -> bool {
+        self.commands.push(command).is_ok()
+    }
+
+    /// Free what was played.
+    fn reclaim(&mut self) {
+        while self.spent.pop().is_ok() {
+            self.held -= 1;
+        }
+    }
+}
+
+/// A call as the door knows it.
+struct Party {
+    ticket: Arc<Ticket>,
+    sound: rtrb::Consumer<i16>,
+    /// Samples that make a piece of the caller's sound.
+    piece: usize,
+    /// Samples given out so far, and given in.
+    taken: u64,
+    given: u64,
+    /// Pieces of speech given in.
+    chunks: u32,
+    /// Whether the next piece of sound is asked for.
+    wanted: bool,
+    /// Between the speaker's rate and the wire's, for one epoch.
+    speech: Option<(u32, u32, Resampler)>,
+}
+
+impl Party {
+    fn progress(&self) -> &Progress {
+        &self.ticket.progress
+    }
+
+    fn take(&mut self, count: usize) -> Sound {
+        let samples = take(&mut self.sound, count);
+        let start = self.taken;
+        self.taken += samples.len() as u64;
+        Sound {
+            call: self.ticket.id,
+            start,
+            samples,
+        }
+    }
+}
+
+/// Sound of a caller: `start` counts samples at the door's rate since the call began.
+#[derive(Debug)]
+pub struct Sound {
+    pub call: CallId,
+    pub start: u64,
+    pub samples: Vec<i16>,
+}
+
+/// What the door was told.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    pub call: CallId,
+    pub happening: Happening,
+    pub at_us: u64,
+}
+
+/// The running plane.
+pub struct Engine {
+    begun: Instant,
+    address: SocketAddr,
+    upwards: Arc<Upwards>,
+    lanes: Vec<Lane>,
+    listening: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    parties: Vec<Option<Party>>,
+    free: Vec<u16>,
+    turns: Vec<u16>,
+    door_hz: u32,
+    door_s: usize,
+    detector: Arc<DetectorStats>,
+    age_us: Histogram,
+}
+
+impl Engine {
+    /// Start listening. Without a model nobody is heard to speak.
+    ///
+    /// # Errors
+    ///
+    /// Where the address cannot be bound, or the system has no more threads or descriptors.
+    ///
+    /// # Panics
+    ///
+    /// With more calls than there are numbers for, or without workers.
+    pub fn start(config: &Config, model: Option<Box<dyn Model>>) -> io::Result<Self> {
+        let places = config.worker.most_calls * config.workers;
+        assert!(
+            (1..=MOST_PLACES).contains(&places),
+            "between one call and {MOST_PLACES}"
+        );
+        let begun = Instant::now();
+        let listener = TcpListener::bind(config.bind)?;
+        let address = listener.local_addr()?;
+        let upwards = Arc::new(Upwards::new(places, config.events)?);
+        let (mut lanes, mut desks, mut workers) = (vec![], vec![], vec![]);
+        for index in 0..config.workers {
+            let (commands, orders) = rtrb::RingBuffer::new(COMMANDS);
+            let (used, spent) = rtrb::RingBuffer::new(CHUNKS);
+            let (ask, questions) = rtrb::RingBuffer::new(QUESTIONS);
+            let (answer, answers) = rtrb::RingBuffer::new(QUESTIONS);
+            let stats = Arc::<WorkerStats>::default();
+            let ways = Ways {
+                listener: listener.try_clone()?,
+                commands: orders,
+                spent: used,
+                questions: ask,
+                answers,
+                upwards: Arc::clone(&upwards),
+                stats: Arc::clone(&stats),
+            };
+            workers.push(Worker::new(index, config.worker, ways, places, begun)?);
+            desks.push(Desk {
+                questions,
+                answers: answer,
+            });
+            lanes.push(Lane {
+                commands,
+                spent,
+                held: 0,
+                stats,
+                thread: None,
+            });
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let detector = Arc::<DetectorStats>::default();
+        let mut engine = Self {
+            begun,
+            address,
+            upwards,
+            lanes,
+            listening: None,
+            stop: Arc::clone(&stop),
+            parties: (0..places).map(|_| None).collect(),
+            free: (0..places as u32).rev().map(|place| place as u16).collect(),
+            turns: vec![0; places],
+            door_hz: config.worker.door_hz,
+            door_s: config.door_s,
+            detector: Arc::clone(&detector),
+            age_us: Histogram::default(),
+        };
+        for (lane, worker) in engine.lanes.iter_mut().zip(workers) {
+            let thread = std::thread::Builder::new().name("media".to_owned());
+            lane.thread = Some(thread.spawn(move || worker.run())?);
+        }
+        if let Some(model) = model {
+            let listening = Detector::new(model, desks, places, detector);
+            let thread = std::thread::Builder::new().name("media-voices".to_owned());
+            engine.listening = Some(thread.spawn(move || listening.run(&stop))?);
+        }
+        Ok(engine)
+    }
+
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Readable when something of consequence happened.
+    #[must_use]
+    pub fn upwards(&self) -> &Upwards {
+        &self.upwards
+    }
+
+    /// Let in whoever shows `token` within `ttl_ms`, once. What the caller says comes in pieces of `piece_ms`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the token, or that there are too many calls.
+    pub fn expect(&mut self, token: &[u8], ttl_ms: u64, policy: Policy, piece_ms: u32) -> Result<CallId, Unfit> {
+        if token.is_empty() || token.len() > LONGEST {
+            return Err(Unfit::Length);
+        }
+        if self.parties.iter().flatten().any(|party| *party.ticket.token == *token) {
+            return Err(Unfit::Known);
+        }
+        if self.lanes.iter().any(|lane| lane.commands.slots() == 0) {
+            return Err(Unfit::Full);
+        }
+        let place = self.free.pop().ok_or(Unfit::Full)?;
+        let turn = self.turns[usize::from(place)].wrapping_add(1);
+        self.turns[usize::from(place)] = turn;
+        let id = CallId::new(place, turn);
+        let (producer, sound) = rtrb::RingBuffer::new(self.door_hz as usize * self.door_s);
+        let ticket = Arc::new(Ticket::new(id, token, self.now_us() + 1000 * ttl_ms, policy, producer));
+        for lane in &mut self.lanes {
+            lane.send(Command::Expect(Arc::clone(&ticket)));
+        }
+        let piece = (self.door_hz / 1000 * piece_ms) as usize;
+        self.parties[usize::from(place)] = Some(Party {
+            ticket,
+            sound,
+            piece,
+            taken: 0,
+            given: 0,
+            chunks: 0,
+            wanted: false,
+            speech: None,
+        });
+        Ok(id)
+    }
+
+    /// Speak: samples of an epoch at `rate_hz`. `last` ends the epoch, so that its very end is heard.
+    ///
+    /// # Errors
+    ///
+    /// `Full` where there is no room now; then nothing was taken.
+    pub fn play(
+        &mut self,
+        call: CallId,
+        epoch: u32,
+        samples: &[i16],
+        rate_hz: u32,
+        last: bool,
+    ) -> Result<(), Unplayed> {
+        let (party, lane) = self.speak_to(call).map_err(Unplayed::Absent)?;
+        let Some(started) = party.ticket.progress.started.get() else {
+            return Err(Unplayed::Absent(Absent::NotStarted));
+        };
+        let settings = PlayoutSettings::default();
+        let room = u64::from(started.rate_hz) * u64::from(settings.queue_s);
+        if !matches!(party.speech, Some((of, rate, _)) if of == epoch && rate == rate_hz) {
+            let resampler = Resampler::new(rate_hz, started.rate_hz).map_err(Unplayed::Rate)?;
+            party.speech = Some((epoch, rate_hz, resampler));
+        }
+        let Some((_, _, resampler)) = &mut party.speech else {
+            return Err(Unplayed::Full);
+        };
+        let count = resampler.max_output(samples.len() + if last { resampler.look_ahead() } else { 0 });
+        let waiting = party.given - party.ticket.progress.consumed.load(Ordering::Acquire);
+        if count as u64 > room {
+            return Err(Unplayed::TooLong);
+        }
+        lane.reclaim();
+        let held = party
+            .chunks
+            .wrapping_sub(party.ticket.progress.spent.load(Ordering::Acquire)) as usize;
+        let no_piece = held >= settings.chunks || lane.held == CHUNKS;
+        if waiting + count as u64 > room || no_piece || lane.commands.slots() == 0 {
+            return Err(Unplayed::Full);
+        }
+        let mut chunk = Vec::with_capacity(count);
+        resampler.push(samples, &mut chunk);
+        if last {
+            resampler.flush(&mut chunk);
+            party.speech = None;
+        }
+        if !chunk.is_empty() {
+            party.given += chunk.len() as u64;
+            party.chunks = party.chunks.wrapping_add(1);
+            lane.held += 1;
+            lane.send(Command::Play {
+                call,
+                epoch,
+                chunk: chunk.into_boxed_slice(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Ask for something else than speech; false where there is no room now.
+    ///
+    /// # Errors
+    ///
+    /// Where the call is not there.
+    pub fn ask(&mut self, call: CallId, command: Command) -> Result<bool, Absent> {
+        let (party, lane) = self.speak_to(call)?;
+        if matches!(command, Command::Clear { .. }) {
+            // What a filter holds back is cleared with the rest.
+            party.speech = None;
+        }
+        Ok(lane.send(command))
+    }
+
+    /// Take all that happened, oldest first. A call stays until [`Self::forget`].
+    pub fn reports(&mut self, mut each: impl FnMut(Report)) {
+        self.upwards.hush();
+        let now_us = self.now_us();
+        while let Some((call, happening, at_us)) = self.upwards.take() {
+            self.age_us.note(now_us.saturating_sub(at_us));
+            let Some(party) = self.party(call) else { continue };
+            if matches!(happening, Happening::Confirmed { .. }) {
+                party.speech = None;
+            }
+            each(Report { call, happening, at_us });
+        }
+        self.expire(now_us, each);
+    }
+
+    /// Ask for the next piece of a caller's sound.
+    pub fn want(&mut self, call: CallId) {
+        if let Some(party) = self.party(call) {
+            party.wanted = true;
+        }
+    }
+
+    /// Take the pieces that were asked for and are whole.
+    pub fn sounds(&mut self, mut each: impl FnMut(Sound)) {
+        for party in self.parties.iter_mut().flatten() {
+            if party.wanted && party.sound.slots() >= party.piece {
+                party.wanted = false;
+                each(party.take(party.piece));
+            }
+        }
+    }
+
+    /// The rest of a caller's sound, where it is less than a piece; None for a call that is forgotten.
+    pub fn rest(&mut self, call: CallId) -> Option<Sound> {
+        let party = self.party(call)?;
+        let count = party.sound.slots().min(party.piece);
+        Some(party.take(count))
+    }
+
+    /// Make room for one more event of a call.
+    pub fn taken(&mut self, call: CallId) {
+        if let Some(party) = self.party(call) {
+            party.progress().waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// What the peer said of a call when it began.
+    pub fn started(&mut self, call: CallId) -> Option<&Started> {
+        self.party(call)?.ticket.progress.started.get()
+    }
+
+    /// Let a call that is over go: its place is another's from now on.
+    pub fn forget(&mut self, call: CallId) {
+        if self.party(call).is_some() {
+            self.parties[call.place()] = None;
+            self.free.push(call.place() as u16);
+        }
+    }
+
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        self.begun.elapsed().as_micros() as u64
+    }
+
+    /// How long events waited at the door, in µs.
+    #[must_use]
+    pub const fn age_us(&self) -> &Histogram {
+        &self.age_us
+    }
+
+    pub fn workers(&self) -> impl Iterator<Item = &WorkerStats> {
+        self.lanes.iter().map(|lane| &*lane.stats)
+    }
+
+    #[must_use]
+    pub fn detector(&self) -> &DetectorStats {
+        &self.detector
+    }
+
+    /// Hang up every call and end all threads. What happened before can still be taken.
+    pub fn stop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        for lane in &mut self.lanes {
+            // The ring empties itself within a millisecond.
+            while lane.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && !lane.send(Command::Stop) {
+                std::thread::yield_now();
+            }
+        }
+        let threads = self
+            .lanes
+            .iter_mut()
+            .map(|lane| lane.thread.take())
+            .chain([self.listening.take()]);
+        for thread in threads.collect::<Vec<_>>().into_iter().flatten() {
+            // A thread that panicked has ended, too.
+            let _ = thread.join();
+        }
+    }
+
+    fn speak_to(&mut self, call: CallId) -> Result<(&mut Party, &mut Lane), Absent> {
+        let party = self
+            .parties
+            .get_mut(call.place())
+            .and_then(Option::as_mut)
+            .ok_or(Absent::Unknown)?;
+        if party.ticket.id != call {
+            return Err(Absent::Unknown);
+        }
+        let worker = party.ticket.progress.started.get().ok_or(Absent::NotStarted)?.worker;
+        Ok((party, &mut self.lanes[worker]))
+    }
+
+    fn party(&mut self, call: CallId) -> Option<&mut Party> {
+        self.parties
+            .get_mut(call.place())?
+            .as_mut()
+            .filter(|party| party.ticket.id == call)
+    }
+
+    /// Tell of those who never came, and of those whom the end of the engine cut off.
+    fn expire(&mut self, now_us: u64, mut each: impl FnMut(Report)) {
+        let stopped = self.stop.load(Ordering::Acquire);
+        for party in self.parties.iter().flatten() {
+            let ticket = &party.ticket;
+            if (now_us > ticket.until_us || stopped) && ticket.progress.started.get().is_none() && ticket.claim() {
+                let end = if stopped { STOPPED } else { EXPIRED };
+                each(Report {
+                    call: ticket.id,
+                    happening: Happening::Closed(end.0),
+                    at_us: now_us,
+                });
+            }
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn take(ring: &mut rtrb::Consumer<i16>, count: usize) -> Vec<i16> {
+    let Ok(chunk) = ring.read_chunk(count) else {
+        return Vec::new();
+    };
+    let (first, second) = chunk.as_slices();
+    let mut samples = Vec::with_capacity(count);
+    samples.extend_from_slice(first);
+    samples.extend_from_slice(second);
+    chunk.commit_all();
+    samples
+}

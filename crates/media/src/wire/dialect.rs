@@ -1,0 +1,93 @@
+//! What every dialect of media streams says and understands. One file a dialect, without I/O.
+
+use super::frame::Message;
+
+/// How sound is coded on the wire, 20 ms a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// 8 kHz, a byte a sample.
+    Ulaw,
+    /// 16-bit little-endian samples at this rate.
+    Linear(u32),
+}
+
+impl Coding {
+    #[must_use]
+    pub const fn rate_hz(self) -> u32 {
+        match self {
+            Self::Ulaw => 8000,
+            Self::Linear(rate_hz) => rate_hz,
+        }
+    }
+
+    /// Bytes of a frame of 20 ms.
+    #[must_use]
+    pub const fn frame_bytes(self) -> usize {
+        match self {
+            Self::Ulaw => 160,
+            Self::Linear(rate_hz) => rate_hz as usize / 50 * 2,
+        }
+    }
+}
+
+/// What a peer said, understood.
+#[derive(Debug, PartialEq)]
+pub enum Said<'a> {
+    /// The stream began; `parameters` is the message's own JSON object of them, the token among them.
+    Started {
+        coding: Coding,
+        stream: &'a str,
+        call: &'a str,
+        parameters: &'a str,
+    },
+    /// Sound, in the coding of the stream.
+    Sound(&'a [u8]),
+    Dtmf(char),
+    /// A mark of ours came back.
+    Mark(&'a str),
+    /// The peer takes no more sound for now, or takes it again.
+    Hold(bool),
+    /// The stream is over.
+    Stopped,
+    /// Known, and of no consequence.
+    Nothing,
+}
+
+/// Why a message was not understood; the stream goes on unless it repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misread {
+    NoJson,
+    /// A field that must be there is missing or of another kind.
+    Field(&'static str),
+    /// A coding that is not spoken here.
+    Coding,
+    /// A message of a kind that the dialect does not have.
+    Unknown,
+    /// Sound before the stream began, or of another stream.
+    Stray,
+}
+
+/// A dialect on one connection. Writers append a whole message to `out`, framing included, and allocate nothing as long
+/// as it has room.
+pub trait Dialect: Send {
+    /// The WebSocket subprotocol to agree to, if the dialect has one.
+    fn subprotocol(&self) -> Option<&'static str>;
+
+    /// Where in the parameters of a start the token stands.
+    fn token_field(&self) -> &'static str;
+
+    /// # Errors
+    ///
+    /// What was wrong with the message.
+    fn read<'a>(&'a mut self, message: &'a Message<'a>) -> Result<Said<'a>, Misread>;
+
+    /// One frame of sound in the stream's coding.
+    fn sound(&self, frame: &[u8], out: &mut Vec<u8>);
+
+    fn mark(&self, name: &str, out: &mut Vec<u8>);
+
+    fn clear(&self, out: &mut Vec<u8>);
+
+    /// What is said before the socket is closed.
+    fn hang_up(&self, out: &mut Vec<u8>);
+}

@@ -1,0 +1,694 @@
+//! A media thread: it owns its calls' sockets and does, each millisecond, all that is due.
+//!
+//! Sleeping to the next millisecond and then serving every socket that has something costs a third of what waking for each
+//! packet does. A frame path takes no lock and allocates nothing. A fault in a call's code ends that call alone.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rustix::event::epoll;
+use rustix::thread::clock_nanosleep_absolute;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+use crate::admission::Admission;
+use crate::call::{Call, Event, Limits, Listener, Reason};
+use crate::detector::{Answer, Question};
+use crate::door::{CallId, Command, Happening, Progress, Started, Ticket, Upwards, number};
+use crate::hearing::Hearing;
+use crate::playout::{FRAME_US, Sent};
+use crate::queue::chunks::Chunk;
+use crate::reflex::{Act, Settings as ReflexSettings};
+use crate::scheduling::{self, Class};
+use crate::stats::{WorkerStats, thread_cpu_ns};
+
+/// What a worker goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub limits: Limits,
+    pub reflex: ReflexSettings,
+    /// How far ahead of real time we speak.
+    pub lead_us: u64,
+    /// Calls of this worker, and connections that have not shown a token yet.
+    pub most_calls: usize,
+    pub most_anonymous: usize,
+    /// The rate of what callers say at the door.
+    pub door_hz: u32,
+    /// How far the agent is ducked, and how fast.
+    pub duck_db: f32,
+    pub duck_ms: u32,
+    /// What the kernel is asked for.
+    pub class: Class,
+}
+
+/// What a worker is connected to.
+pub struct Ways {
+    pub listener: TcpListener,
+    pub commands: rtrb::Consumer<Command>,
+    /// Speech that is used up, to be freed by whoever made it.
+    pub spent: rtrb::Producer<Chunk>,
+    pub questions: rtrb::Producer<Question>,
+    pub answers: rtrb::Consumer<Answer>,
+    pub upwards: Arc<Upwards>,
+    pub stats: Arc<WorkerStats>,
+}
+
+const TICK_NS: i64 = 1_000_000;
+/// Events of sockets that are taken at once.
+const MOST_EVENTS: usize = 1024;
+/// What epoll calls the listening socket.
+const LISTENER: u64 = u64::MAX;
+/// CPU time is noted every so many ticks.
+const NOTE_TICKS: u64 = 128;
+/// No connection has this index.
+const NOBODY: u32 = u32::MAX;
+
+/// Who is at the other end of an admitted connection.
+struct Guest {
+    ticket: Arc<Ticket>,
+    hearing: Option<Hearing>,
+    playing: bool,
+}
+
+struct Connection {
+    socket: TcpStream,
+    call: Call,
+    guest: Option<Guest>,
+    /// Bytes of a message that is not whole, and bytes that the peer has not taken.
+    inbox: Vec<u8>,
+    outbox: Vec<u8>,
+    /// Only while bytes wait for the peer is epoll asked when it takes some.
+    blocked: bool,
+}
+
+/// What calls have in common; a connection's listener works on it.
+struct Office {
+    index: usize,
+    settings: Settings,
+    ways: Ways,
+    admission: Admission<Arc<Ticket>>,
+    /// The connection of each place.
+    places: Vec<u32>,
+    begun: Instant,
+    now_us: u64,
+}
+
+/// The thread's whole state.
+pub struct Worker {
+    office: Office,
+    epoll: rustix::fd::OwnedFd,
+    connections: Vec<Option<Connection>>,
+    free: Vec<u32>,
+    /// When each connection is due.
+    due: Vec<u64>,
+    buffer: Vec<u8>,
+    out: Vec<u8>,
+    ticks: u64,
+    stopping: bool,
+}
+
+impl Worker {
+    /// # Errors
+    ///
+    /// Where the system has no more descriptors, or the socket cannot be listened to.
+    pub fn new(index: usize, settings: Settings, ways: Ways, places: usize, begun: Instant) -> std::io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        ways.listener.set_nonblocking(true)?;
+        epoll::add(
+            &epoll,
+            &ways.listener,
+            epoll::EventData::new_u64(LISTENER),
+            epoll::EventFlags::IN,
+        )?;
+        let most = settings.most_calls + settings.most_anonymous;
+        Ok(Self {
+            office: Office {
+                index,
+                settings,
+                ways,
+                admission: Admission::new(places),
+                places: vec![NOBODY; places],
+                begun,
+                now_us: 0,
+            },
+            epoll,
+            connections: (0..most).map(|_| None).collect(),
+            free: (0..most as u32).rev().collect(),
+            due: vec![u64::MAX; most],
+            buffer: vec![0; settings.limits.message + 64 * 1024],
+            out: Vec::with_capacity(64 * 1024),
+            ticks: 0,
+            stopping: false,
+        })
+    }
+
+    /// Work until told to stop.
+    pub fn run(mut self) {
+        let class = scheduling::ask(self.office.settings.class);
+        self.office.ways.stats.class.store(class as u8, Ordering::Relaxed);
+        // Made here: epoll's events hold pointers for some, and do not go from thread to thread.
+        let mut ready = Vec::with_capacity(MOST_EVENTS);
+        let mut next = clock_gettime(ClockId::Monotonic);
+        while !self.stopping {
+            self.tick(&mut ready);
+            let now = clock_gettime(ClockId::Monotonic);
+            next = after(next, TICK_NS);
+            if (next.tv_sec, next.tv_nsec) < (now.tv_sec, now.tv_nsec) {
+                next = now;
+            }
+            // An early return does no harm: the next sleep is to an absolute time again.
+            let _ = clock_nanosleep_absolute(ClockId::Monotonic, &next);
+        }
+        for index in 0..self.connections.len() {
+            self.with(index, |call, listener, out| call.hang_up(listener, out));
+        }
+    }
+
+    /// Do all that is due now.
+    fn tick(&mut self, ready: &mut Vec<epoll::Event>) {
+        self.office.now_us = self.office.begun.elapsed().as_micros() as u64;
+        while let Ok(command) = self.office.ways.commands.pop() {
+            self.obey(command);
+        }
+        while let Ok(answer) = self.office.ways.answers.pop() {
+            self.judge(answer);
+        }
+        self.serve_sockets(ready);
+        for index in 0..self.due.len() {
+            if self.due[index] <= self.office.now_us {
+                self.serve_time(index);
+            }
+        }
+        self.ticks += 1;
+        if self.ticks % NOTE_TICKS == 0 {
+            self.office.ways.stats.cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let now_us = self.office.now_us;
+        match command {
+            Command::Expect(ticket) => self.office.expect(ticket),
+            Command::Stop => self.stopping = true,
+            Command::Play { call, epoch, chunk } => match self.find(call) {
+                Some(index) => self.play(index, epoch, chunk),
+                None => self.office.give_back(chunk),
+            },
+            Command::Mark { call, name } => self.with_call(call, |call, listener, _| {
+                if call.mark(name).is_err() {
+                    listener.event(Event::Mark {
+                        name,
+                        fate: crate::playout::Fate::Cleared,
+                    });
+                }
+            }),
+            Command::Clear { call } => self.with_call(call, |call, listener, out| {
+                let heard = call.heard_of_epoch(now_us);
+                if let Some(dropped) = call.clear(now_us, out) {
+                    listener.consumed(dropped.samples);
+                    listener.tell(Happening::Cleared {
+                        dropped: dropped.samples,
+                        heard,
+                    });
+                }
+            }),
+            Command::Policy { call, policy } => self.with_call(call, |_, listener, _| {
+                if let Some(hearing) = listener.hearing() {
+                    hearing.set_policy(policy);
+                }
+            }),
+            Command::Confirm { call } => self.with_call(call, |_, listener, _| {
+                if let Some(hearing) = listener.hearing() {
+                    hearing.confirm();
+                }
+            }),
+            Command::HangUp { call } => self.with_call(call, |call, listener, out| call.hang_up(listener, out)),
+        }
+    }
+
+    fn play(&mut self, index: usize, epoch: u32, chunk: Chunk) {
+        let now_us = self.office.now_us;
+        let count = chunk.len() as u64;
+        let mut unplayed = None;
+        self.with(index, |call, listener, _| match call.play(epoch, chunk, now_us) {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => listener.consumed(count),
+            Err(chunk) => {
+                listener.consumed(count);
+                unplayed = Some(chunk);
+            }
+        });
+        if let Some(chunk) = unplayed {
+            self.office.give_back(chunk);
+        }
+    }
+
+    fn judge(&mut self, answer: Answer) {
+        let now_us = self.office.now_us;
+        self.office
+            .ways
+            .stats
+            .wait_us
+            .note(now_us.saturating_sub(answer.asked_us));
+        self.with_call(answer.call, |call, listener, _| {
+            let playing = call.is_playing(now_us);
+            if let Some(hearing) = listener.hearing() {
+                hearing.judge(answer.at, answer.probability, playing);
+            }
+        });
+    }
+
+    fn serve_sockets(&mut self, ready: &mut Vec<epoll::Event>) {
+        ready.clear();
+        let room = rustix::buffer::spare_capacity(ready);
+        // Interrupted or not, what is ready now is ready in the next millisecond, too.
+        if epoll::wait(&self.epoll, room, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_err() {
+            return;
+        }
+        for epoll::Event { data, flags } in ready.iter().copied() {
+            match data.u64() {
+                LISTENER => self.accept(),
+                index => {
+                    if flags.contains(epoll::EventFlags::OUT) {
+                        self.with(index as usize, |_, _, _| ());
+                    }
+                    if !flags.difference(epoll::EventFlags::OUT).is_empty() {
+                        self.read(index as usize);
+                    }
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok((socket, _)) = self.office.ways.listener.accept() {
+            let stats = &self.office.ways.stats;
+            let full = stats.anonymous.load(Ordering::Relaxed) as usize >= self.office.settings.most_anonymous;
+            let index = if full { None } else { self.free.pop() };
+            let Some(index) = index else {
+                stats.refused.fetch_add(1, Ordering::Relaxed);
+                continue;
+            };
+            let ready = socket.set_nonblocking(true).and_then(|()| socket.set_nodelay(true));
+            let data = epoll::EventData::new_u64(u64::from(index));
+            let watched = ready.and_then(|()| Ok(epoll::add(&self.epoll, &socket, data, epoll::EventFlags::IN)?));
+            if watched.is_err() {
+                self.free.push(index);
+                continue;
+            }
+            stats.anonymous.fetch_add(1, Ordering::Relaxed);
+            let call = Call::new(
+                self.office.settings.limits,
+                self.office.settings.lead_us,
+                self.office.now_us,
+            );
+            self.due[index as usize] = call.due_us();
+            self.connections[index as usize] = Some(Connection {
+                socket,
+                call,
+                guest: None,
+                inbox: Vec::new(),
+                outbox: Vec::new(),
+                blocked: false,
+            });
+        }
+    }
+
+    /// Take what a peer sent.
+    fn read(&mut self, index: usize) {
+        let Some(connection) = &mut self.connections[index] else {
+            return;
+        };
+        let kept = connection.inbox.len();
+        self.buffer[..kept].copy_from_slice(&connection.inbox);
+        let most = (kept + 64 * 1024).min(self.buffer.len());
+        let got = match connection.socket.read(&mut self.buffer[kept..most]) {
+            Ok(0) => None,
+            Ok(count) => Some(count),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
+            Err(_) => None,
+        };
+        let now_us = self.office.now_us;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut used = 0;
+        self.with(index, |call, listener, out| match got {
+            Some(count) => used = call.receive(&mut buffer[..kept + count], now_us, listener, out),
+            None => call.lost(listener),
+        });
+        if let (Some(connection), Some(count)) = (&mut self.connections[index], got) {
+            connection.inbox.clear();
+            connection.inbox.extend_from_slice(&buffer[used..kept + count]);
+        }
+        self.buffer = buffer;
+    }
+
+    fn serve_time(&mut self, index: usize) {
+        let now_us = self.office.now_us;
+        let unsent = self.connections[index]
+            .as_ref()
+            .map_or(0, |connection| connection.outbox.len());
+        self.with(index, |call, listener, out| call.tick(now_us, unsent, listener, out));
+    }
+
+    fn find(&self, call: CallId) -> Option<usize> {
+        let index = *self.office.places.get(call.place())?;
+        let guest = self.connections.get(index as usize)?.as_ref()?.guest.as_ref()?;
+        (guest.ticket.id == call).then_some(index as usize)
+    }
+
+    fn with_call(&mut self, call: CallId, work: impl FnOnce(&mut Call, &mut Clerk<'_>, &mut Vec<u8>)) {
+        if let Some(index) = self.find(call) {
+            self.with(index, work);
+        }
+    }
+
+    /// Let something happen to a connection, and do what follows from it: acts, bytes to send, its end.
+    fn with(&mut self, index: usize, work: impl FnOnce(&mut Call, &mut Clerk<'_>, &mut Vec<u8>)) {
+        let Some(connection) = &mut self.connections[index] else {
+            return;
+        };
+        self.out.clear();
+        let (office, out) = (&mut self.office, &mut self.out);
+        let now_us = office.now_us;
+        // What a fault leaves half done belongs to the call, which ends with it.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let Connection { call, guest, .. } = &mut *connection;
+            if let Some(guest) = guest {
+                guest.playing = call.is_playing(now_us);
+            }
+            let mut clerk = Clerk::new(office, guest, index);
+            work(call, &mut clerk, out);
+            clerk.act(call, out);
+            if clerk.unheard {
+                call.give_up(Reason::Unheard, &mut clerk, out);
+            }
+            while let Some(chunk) = call.spent() {
+                clerk.give_back(chunk);
+            }
+            clerk.cleared
+        }));
+        if done.is_err() {
+            self.office.ways.stats.panics.fetch_add(1, Ordering::Relaxed);
+            let mut clerk = Clerk::new(&mut self.office, &mut connection.guest, index);
+            connection.call.give_up(Reason::Broken, &mut clerk, &mut self.out);
+        }
+        self.due[index] = connection.call.due_us();
+        let over = connection.call.is_over();
+        let sent = connection.send(&self.out);
+        if done.unwrap_or(false) {
+            let now_us = self.office.begun.elapsed().as_micros() as u64;
+            self.office
+                .ways
+                .stats
+                .clear_us
+                .note(now_us.saturating_sub(self.office.now_us));
+        }
+        if over || sent.is_err() {
+            self.part(index);
+        } else if let Some(connection) = &mut self.connections[index] {
+            connection.watch(&self.epoll, index);
+            if connection.outbox.len() > self.office.settings.limits.unsent {
+                self.due[index] = 0;
+            }
+        }
+    }
+
+    /// Close a connection and forget it.
+    fn part(&mut self, index: usize) {
+        let Some(mut connection) = self.connections[index].take() else {
+            return;
+        };
+        let mut clerk = Clerk::new(&mut self.office, &mut connection.guest, index);
+        connection.call.lost(&mut clerk);
+        let _ = connection.socket.shutdown(Shutdown::Write);
+        let stats = &self.office.ways.stats;
+        match &connection.guest {
+            Some(guest) => {
+                self.office.places[guest.ticket.id.place()] = NOBODY;
+                stats.calls.fetch_sub(1, Ordering::Relaxed);
+            }
+            None => {
+                stats.anonymous.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.due[index] = u64::MAX;
+        self.free.push(index as u32);
+    }
+}
+
+impl Connection {
+    /// Send what waits and then this; what the peer does not take waits.
+    fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        if !self.outbox.is_empty() {
+            self.outbox.extend_from_slice(bytes);
+            let sent = write(&mut self.socket, &self.outbox)?;
+            self.outbox.drain(..sent);
+        } else if !bytes.is_empty() {
+            let sent = write(&mut self.socket, bytes)?;
+            self.outbox.extend_from_slice(&bytes[sent..]);
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, epoll: &rustix::fd::OwnedFd, index: usize) {
+        let blocked = !self.outbox.is_empty();
+        if blocked != self.blocked {
+            let flags = if blocked {
+                epoll::EventFlags::IN | epoll::EventFlags::OUT
+            } else {
+                epoll::EventFlags::IN
+            };
+            let data = epoll::EventData::new_u64(index as u64);
+            // It cannot fail for a socket that is watched.
+            self.blocked = epoll::modify(epoll, &self.socket, data, flags).is_ok() && blocked;
+        }
+    }
+}
+
+fn write(socket: &mut TcpStream, bytes: &[u8]) -> std::io::Result<usize> {
+    match socket.write(bytes) {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(0),
+        result => result,
+    }
+}
+
+fn after(time: Timespec, ns: i64) -> Timespec {
+    let sum = time.tv_nsec + ns;
+    Timespec {
+        tv_sec: time.tv_sec + sum / 1_000_000_000,
+        tv_nsec: sum % 1_000_000_000,
+    }
+}
+
+impl Office {
+    fn expect(&mut self, ticket: Arc<Ticket>) {
+        let (token, until_us) = (ticket.token.clone(), ticket.until_us);
+        // The door has looked at the token already.
+        let _ = self.admission.expect(&token, until_us, ticket, self.now_us);
+    }
+
+    fn give_back(&mut self, chunk: Chunk) {
+        // The door hands out no more chunks than find room here.
+        let _ = self.ways.spent.push(chunk);
+    }
+}
+
+/// What a connection tells, and what is done about it.
+struct Clerk<'a> {
+    office: &'a mut Office,
+    guest: &'a mut Option<Guest>,
+    index: u32,
+    /// There was no room for what it told.
+    unheard: bool,
+    /// The reflex cleared what we were saying.
+    cleared: bool,
+}
+
+impl<'a> Clerk<'a> {
+    fn new(office: &'a mut Office, guest: &'a mut Option<Guest>, index: usize) -> Self {
+        Self {
+            office,
+            guest,
+            index: index as u32,
+            unheard: false,
+            cleared: false,
+        }
+    }
+
+    fn hearing(&mut self) -> Option<&mut Hearing> {
+        self.guest.as_mut()?.hearing.as_mut()
+    }
+
+    fn progress(&self) -> Option<&Progress> {
+        Some(&*self.guest.as_ref()?.ticket.progress)
+    }
+
+    fn give_back(&mut self, chunk: Chunk) {
+        if let Some(progress) = self.progress() {
+            progress.spent.fetch_add(1, Ordering::Release);
+        }
+        self.office.give_back(chunk);
+    }
+
+    fn consumed(&self, samples: u64) {
+        if let Some(progress) = self.progress() {
+            progress.consumed.fetch_add(samples, Ordering::Release);
+        }
+    }
+
+    fn tell(&mut self, happening: Happening) {
+        let Some(guest) = &self.guest else { return };
+        let Office { ways, now_us, .. } = &*self.office;
+        if !ways
+            .upwards
+            .tell(guest.ticket.id, &guest.ticket.progress, happening, *now_us)
+        {
+            self.unheard = true;
+        }
+    }
+
+    /// Do what the reflex decided.
+    fn act(&mut self, call: &mut Call, out: &mut Vec<u8>) {
+        while let Some(act) = self.hearing().and_then(Hearing::next_act) {
+            let now_us = self.office.now_us;
+            let Settings { duck_db, duck_ms, .. } = self.office.settings;
+            match act {
+                Act::SpeechStart { at_ms } => self.tell(Happening::SpeechStart { at_ms }),
+                Act::SpeechEnd { at_ms } => self.tell(Happening::SpeechEnd { at_ms }),
+                Act::Duck => {
+                    call.fade(duck_db, duck_ms);
+                    self.tell(Happening::Ducked);
+                }
+                Act::Restore => {
+                    call.fade(0.0, duck_ms);
+                    self.tell(Happening::Refuted);
+                }
+                Act::Clear => {
+                    let heard = call.heard_of_epoch(now_us);
+                    if let Some(dropped) = call.clear(now_us, out) {
+                        self.consumed(dropped.samples);
+                        self.tell(Happening::Confirmed {
+                            dropped: dropped.samples,
+                            heard,
+                        });
+                        self.cleared = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A guest who may be heard from now on; None where the wire's rate is none of ours.
+    fn welcome(&mut self, rate_hz: u32, stream: &str, call: &str, parameters: &str) -> Option<()> {
+        let Settings { door_hz, reflex, .. } = self.office.settings;
+        let guest = self.guest.as_mut()?;
+        let hearing = Hearing::new(guest.ticket.sound()?, rate_hz, door_hz, guest.ticket.policy, reflex).ok()?;
+        guest.hearing = Some(hearing);
+        let started = Started {
+            worker: self.office.index,
+            rate_hz,
+            stream: stream.to_owned(),
+            call: call.to_owned(),
+            parameters: parameters.to_owned(),
+        };
+        guest.ticket.progress.started.set(started).ok()
+    }
+}
+
+impl Listener for Clerk<'_> {
+    fn admit(&mut self, token: &str) -> bool {
+        let stats = &self.office.ways.stats;
+        if stats.calls.load(Ordering::Relaxed) as usize >= self.office.settings.most_calls {
+            stats.refused.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        let Some(ticket) = self.office.admission.admit(token.as_bytes(), self.office.now_us) else {
+            return false;
+        };
+        if !ticket.claim() {
+            return false;
+        }
+        stats.calls.fetch_add(1, Ordering::Relaxed);
+        stats.anonymous.fetch_sub(1, Ordering::Relaxed);
+        self.office.places[ticket.id.place()] = self.index;
+        *self.guest = Some(Guest {
+            ticket,
+            hearing: None,
+            playing: false,
+        });
+        true
+    }
+
+    fn sound(&mut self, samples: &[i16]) {
+        let Office { ways, now_us, .. } = &mut *self.office;
+        let Some(Guest {
+            ticket,
+            hearing: Some(hearing),
+            playing,
+        }) = self.guest
+        else {
+            return;
+        };
+        let (call, asked_us) = (ticket.id, *now_us);
+        hearing.hear(samples, *playing, &mut |ask| {
+            let asked = ways
+                .questions
+                .push(Question {
+                    call,
+                    ask: *ask,
+                    asked_us,
+                })
+                .is_ok();
+            if !asked {
+                ways.stats.unasked.fetch_add(1, Ordering::Relaxed);
+            }
+            asked
+        });
+        ways.stats.frames_in.fetch_add(1, Ordering::Relaxed);
+        let lost = hearing.take_lost();
+        if lost > 0 {
+            ticket.progress.lost.fetch_add(1, Ordering::Relaxed);
+            ways.stats.frames_lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn played(&mut self, samples: &[i16], sent: Sent) {
+        let stats = &self.office.ways.stats;
+        stats.frames_out.fetch_add(1, Ordering::Relaxed);
+        stats.late_us.note(sent.late_us);
+        stats.ahead_us.note(sent.ahead_us);
+        if sent.late_us > FRAME_US {
+            stats.frames_late.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(hearing) = self.hearing() {
+            hearing.note_played(samples);
+        }
+        self.consumed(sent.samples as u64);
+        if sent.gap_us > 0 {
+            self.tell(Happening::Underrun { gap_us: sent.gap_us });
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        let happening = match event {
+            Event::Started {
+                rate_hz,
+                stream,
+                call,
+                parameters,
+            } => {
+                if self.welcome(rate_hz, stream, call, parameters).is_none() {
+                    return;
+                }
+                Happening::Started
+            }
+            Event::Mark { name, fate } => Happening::Mark { name, fate },
+            Event::Dtmf(digit) => Happening::Dtmf(digit),
+            Event::Closed(reason) => Happening::Closed(number(reason)),
+        };
+        self.tell(happening);
+    }
+}

@@ -1,0 +1,162 @@
+"""An agent under load, in a process of its own: it answers every turn of a caller with the same long reply.
+
+It is started by the benchmark of the media plane with one JSON object of settings, and writes JSON lines: first the
+port, then its counts each second, and its last counts when its standard input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import numpy as np
+
+from vivavoce.audio.codec import ulaw_decode
+from vivavoce.audio.pcm import Pcm, Samples
+from vivavoce.errors import CallOver
+from vivavoce.media import Call, Closed, Confirmed, Engine, EngineSettings, SpeechEnd
+from vivavoce.media.call import Policy
+from vivavoce.media.engine import Scheduling
+
+Interpreter = Literal["none", "spin", "gc"]
+GC_OBJECTS = 900_000
+TTL_MS = 600_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentSettings:
+    """`reply` is a file of raw μ-law. Calls show `token` and their number; all have the same policy."""
+
+    calls: int
+    reply: str
+    token: str = "load-"
+    policy: Policy = "strict"
+    scheduling: Scheduling = "real-time"
+    interpreter: Interpreter = "none"
+    voices: bool = True
+    piece_ms: int = 100
+    core: int | None = None
+
+
+class Agent:
+    """Serves calls and counts what it heard."""
+
+    def __init__(self, engine: Engine, settings: AgentSettings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._reply = Pcm(reply_samples(Path(settings.reply)), 8000)
+        self.heard_ms = 0.0
+        self.turns = self.interruptions = self.closed = 0
+
+    async def run(self, finished: asyncio.Event) -> None:
+        calls = [
+            self._engine.expect(
+                f"{self._settings.token}{n}",
+                ttl_ms=TTL_MS,
+                policy=self._settings.policy,
+                piece_ms=self._settings.piece_ms,
+            )
+            for n in range(self._settings.calls)
+        ]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(serve(call)) for call in calls for serve in (self._listen, self._answer)]
+            await finished.wait()
+            for task in tasks:
+                task.cancel()
+
+    async def _listen(self, call: Call) -> None:
+        async for piece in call.audio():
+            self.heard_ms += piece.duration_ms
+
+    async def _answer(self, call: Call) -> None:
+        epoch = 0
+        async for event in call.events():
+            if isinstance(event, SpeechEnd):
+                self.turns += 1
+                epoch += 1
+                try:
+                    await call.play(self._reply, epoch, last=True)
+                except CallOver:
+                    return
+            elif isinstance(event, Confirmed):
+                self.interruptions += 1
+            elif isinstance(event, Closed):
+                self.closed += 1
+
+
+def reply_samples(path: Path) -> Samples:
+    return ulaw_decode(np.frombuffer(path.read_bytes(), np.uint8))
+
+
+def disturb(interpreter: Interpreter) -> None:
+    """Keep the interpreter busy from another thread, as a product's own work would."""
+
+    def spin() -> None:
+        n = 0
+        while True:
+            n += 1
+
+    def collect() -> None:
+        kept: list[Any] = [[n] for n in range(GC_OBJECTS)]
+        while kept:
+            gc.collect()
+
+    if interpreter != "none":
+        threading.Thread(target=spin if interpreter == "spin" else collect, daemon=True).start()
+
+
+def say(out: TextIO, **values: Any) -> None:
+    out.write(json.dumps(values) + "\n")
+    out.flush()
+
+
+async def main(settings: AgentSettings, out: TextIO) -> None:
+    if settings.core is not None:
+        os.sched_setaffinity(0, {settings.core})
+    engine_settings = EngineSettings(
+        calls=settings.calls, anonymous=settings.calls, scheduling=settings.scheduling, voices=settings.voices
+    )
+    finished = asyncio.Event()
+    async with Engine(engine_settings) as engine:
+        agent = Agent(engine, settings)
+        serving = asyncio.create_task(agent.run(finished))
+        say(out, port=engine.port, rss_mib=rss_mib())
+        disturb(settings.interpreter)
+        reader = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+        while True:
+            done, _ = await asyncio.wait([reader, serving], timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            counts = {
+                "interpreter_cpu_s": time.thread_time(),
+                "at_s": time.monotonic(),
+                "heard_s": agent.heard_ms / 1000.0,
+                "turns": agent.turns,
+                "interruptions": agent.interruptions,
+                "closed": agent.closed,
+                "rss_mib": rss_mib(),
+            }
+            say(out, **engine.stats(), **counts)
+            if done:
+                break
+        finished.set()
+        await serving
+
+
+def rss_mib() -> float:
+    import psutil
+
+    return float(psutil.Process().memory_info().rss) / 2**20
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(AgentSettings(**json.loads(sys.argv[1])), sys.stdout))

@@ -1,0 +1,207 @@
+"""One telephone call, as it is spoken to and heard."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from vivavoce.audio.pcm import Pcm
+from vivavoce.errors import CallOver, MediaError
+from vivavoce.media.events import (
+    CallEvent,
+    Closed,
+    Confirmed,
+    Dtmf,
+    Ducked,
+    Mark,
+    Refuted,
+    SpeechEnd,
+    SpeechStart,
+    Started,
+    Underrun,
+)
+
+if TYPE_CHECKING:
+    from vivavoce.media.engine import Engine
+
+Policy = Literal["off", "strict", "patient"]
+
+MARKS = 1 << 16
+"""Names of marks that are told apart at the same time."""
+
+
+class Call:
+    """A call from the moment it is expected. Made by `Engine.expect`.
+
+    Its events wait in room of their own; a call whose events nobody takes is closed when that is used up.
+    """
+
+    def __init__(self, engine: Engine, number: int) -> None:
+        self._engine = engine
+        self._number = number
+        self._events: deque[CallEvent] = deque()
+        self._pieces: deque[Pcm] = deque()
+        self._changed = asyncio.Event()
+        self._sounded = asyncio.Event()
+        self._cleared: deque[asyncio.Future[float]] = deque()
+        self._marks: dict[int, str] = {}
+        self._next_mark = 0
+        self.format: Started | None = None
+        self.end: Closed | None = None
+
+    async def started(self) -> Started:
+        """Wait until the peer has begun.
+
+        Raises `CallOver` where it never did.
+        """
+        while self.format is None:
+            if self.end is not None:
+                raise CallOver(f"the call ended before it began: {self.end.reason}")
+            self._changed.clear()
+            await self._changed.wait()
+        return self.format
+
+    async def events(self) -> AsyncIterator[CallEvent]:
+        """What happens, until `Closed`, which is the last. For one reader."""
+        while True:
+            while self._events:
+                event = self._events.popleft()
+                self._engine.plane.taken(self._number)
+                yield event
+                if isinstance(event, Closed):
+                    return
+            if self.end is not None:
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def audio(self) -> AsyncIterator[Pcm]:
+        """What the caller says, in pieces of the length that was asked for, until the call is over. For one reader.
+
+        Two seconds wait in Rust for a slow reader; what comes then is silence at its place, and counted as lost.
+        """
+        while True:
+            while self._pieces:
+                yield self._pieces.popleft()
+            if self.end is not None:
+                return
+            self._sounded.clear()
+            self._engine.plane.want(self._number)
+            await self._sounded.wait()
+
+    async def play(self, pcm: Pcm, epoch: int, *, last: bool = False) -> None:
+        """Queue speech at any rate; waits while the call's queue of 30 s is full.
+
+        `last` ends the epoch. Sound of an epoch that was cleared, or of an older one, is dropped. Raises `CallOver`.
+        """
+        step = pcm.rate_hz // 2
+        pieces = range(0, len(pcm.samples), step) if len(pcm.samples) else range(1)
+        for at in pieces:
+            samples = np.ascontiguousarray(pcm.samples[at : at + step])
+            end = last and at + step >= len(pcm.samples)
+            while not self._do("play", epoch, samples, pcm.rate_hz, last=end):
+                await self._engine.next_drain()
+
+    def mark(self, name: str) -> None:
+        """Ask to be told when all that is queued so far was heard. Raises `CallOver`."""
+        number = self._next_mark
+        if number in self._marks:
+            raise MediaError("too many marks wait for their sound", hint="wait for some to be told")
+        self._command("mark", number)
+        self._marks[number] = name
+        self._next_mark = (number + 1) % MARKS
+
+    async def clear(self) -> float:
+        """Fall silent now; returns the ms that were dropped. Raises `CallOver`."""
+        dropped_ms = asyncio.get_running_loop().create_future()
+        self._command("clear")
+        self._cleared.append(dropped_ms)
+        return float(await dropped_ms)
+
+    def policy(self, policy: Policy) -> None:
+        """Change how the caller may interrupt. Raises `CallOver`."""
+        self._command("policy", policy)
+
+    def confirm(self) -> None:
+        """What the caller is saying has meaning: under `patient` it is an interruption, however short."""
+        self._command("confirm")
+
+    def hang_up(self) -> None:
+        """End the call; one that is over stays so."""
+        if self.end is None and self.format is not None:
+            self._command("hang_up")
+
+    def _command(self, name: str, *arguments: Any) -> None:
+        if not self._do(name, *arguments):
+            raise MediaError("the media plane takes no more commands now", hint="send fewer at once")
+
+    def _do(self, name: str, *arguments: Any, **options: Any) -> bool:
+        if self.end is not None:
+            raise CallOver(f"the call is over: {self.end.reason}")
+        try:
+            return bool(getattr(self._engine.plane, name)(self._number, *arguments, **options))
+        except ConnectionError as error:
+            raise CallOver(str(error)) from error
+
+    # What the engine brings.
+
+    def on_event(self, name: str, a: Any, b: int) -> None:
+        if name == "cleared":
+            self._engine.plane.taken(self._number)
+            waiting = self._cleared.popleft()
+            if not waiting.done():
+                waiting.set_result(self._ms(a))
+            return
+        event = self._event(name, a, b)
+        if isinstance(event, Started):
+            self.format = event
+        elif isinstance(event, Closed):
+            self.end = event
+            for waiting in self._cleared:
+                if not waiting.done():
+                    waiting.set_result(0.0)
+        self._events.append(event)
+        self._changed.set()
+
+    def on_sound(self, pcm: Pcm) -> None:
+        self._pieces.append(pcm)
+        self._sounded.set()
+
+    def on_end(self) -> None:
+        """All sound was brought: readers may see the end."""
+        self._changed.set()
+        self._sounded.set()
+
+    def _ms(self, samples: int) -> float:
+        return 1000.0 * samples / (self.format.rate_hz if self.format else 8000)
+
+    def _event(self, name: str, a: Any, b: int) -> CallEvent:
+        match name:
+            case "started":
+                said = self._engine.plane.started(self._number)
+                rate_hz, stream, call, parameters = said or (8000, "", "", "{}")
+                return Started(rate_hz, stream, call, json.loads(parameters))
+            case "speech_start":
+                return SpeechStart(a)
+            case "speech_end":
+                return SpeechEnd(a)
+            case "ducked":
+                return Ducked()
+            case "confirmed":
+                return Confirmed(self._ms(a), self._ms(b))
+            case "refuted":
+                return Refuted()
+            case "mark":
+                return Mark(self._marks.pop(a), bool(b))
+            case "dtmf":
+                return Dtmf(chr(a))
+            case "underrun":
+                return Underrun(a / 1000.0)
+            case "closed":
+                return Closed(str(a))
+        raise AssertionError(f"the plane tells of {name}, which nobody here knows")

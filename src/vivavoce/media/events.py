@@ -1,0 +1,75 @@
+"""What happens in a call. Times of speech are ms of the caller's sound; what is heard or dropped is ms of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The peer began its stream. `parameters` are its own, the token among them."""
+
+    rate_hz: int
+    stream: str
+    call: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStart:
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnd:
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ducked:
+    """The caller may be interrupting: our voice is lower."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The caller interrupted: we are silent. `heard_ms` is what was heard of the newest epoch."""
+
+    dropped_ms: float
+    heard_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuted:
+    """It was no interruption: our voice is as before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """All that was queued before the mark was heard, or it was cleared."""
+
+    name: str
+    played: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dtmf:
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Underrun:
+    """The caller heard nothing for so long in the middle of an epoch."""
+
+    gap_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The last event of every call."""
+
+    reason: str
+
+
+CallEvent = Started | SpeechStart | SpeechEnd | Ducked | Confirmed | Refuted | Mark | Dtmf | Underrun | Closed
