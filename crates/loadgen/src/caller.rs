@@ -16,7 +16,7 @@ const NEW_REPLY_US: i64 = 500_000;
 /// A reply is still heard so long after its buffer ran dry.
 const AUDIBLE_US: i64 = 100_000;
 /// Softer by this is ducked; 15 dB are asked for.
-const DUCKED: f32 = 0.2;
+const DUCKED: f32 = 0.3;
 
 /// What callers do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub struct Caller {
     speech_end_us: i64,
     burst_us: i64,
     awaiting_clear: bool,
+    /// What was said last was no turn, and nothing was cleared for it.
+    spared: bool,
     awaiting_duck: bool,
     awaiting_reply: bool,
     /// When the buffer runs dry; 0 before the first sound and after `clear`.
@@ -117,6 +119,7 @@ impl Caller {
             speech_end_us: 0,
             burst_us: 0,
             awaiting_clear: false,
+            spared: false,
             awaiting_duck: false,
             awaiting_reply: false,
             dry_us: 0,
@@ -186,6 +189,7 @@ impl Caller {
         (self.clip_at, self.speech_start_us) = (0, now_us);
         self.awaiting_clear = over && !backchannel;
         self.awaiting_duck = over;
+        self.spared = backchannel;
         self.awaiting_reply = false;
         self.turns_taken += 1;
         report.count(if backchannel { "backchannels" } else { "turns" });
@@ -265,13 +269,14 @@ impl Caller {
 
     /// The server asks to fall silent.
     pub fn clear(&mut self, now_us: i64, report: &mut Report) {
-        match self.state {
-            State::Speaking { backchannel: true } => report.count("false_clears"),
-            _ if self.awaiting_clear => {
-                report.barge_in.add(report.open, now_us - self.speech_start_us);
-            }
-            _ => report.count("extra_clears"),
+        if self.spared {
+            report.count("false_clears");
+        } else if self.awaiting_clear {
+            report.barge_in.add(report.open, now_us - self.speech_start_us);
+        } else {
+            report.count("extra_clears");
         }
+        self.spared = false;
         self.awaiting_clear = false;
         self.dry_us = 0;
     }

@@ -122,7 +122,7 @@ impl Plane {
                 most_anonymous: anonymous,
                 door_hz: rate_hz,
                 duck_db: -15.0,
-                duck_ms: 20,
+                duck_ms: 10,
                 class: class(scheduling)?,
             },
             door_s,

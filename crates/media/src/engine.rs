@@ -51,9 +51,8 @@ pub enum Unplayed {
     Rate(UnsupportedRatio),
 }
 
-/// Commands that may wait for a worker, and pieces of speech that it may hold.
+/// Commands that may wait for a worker.
 const COMMANDS: usize = 4096;
-const CHUNKS: usize = 16 * 1024;
 /// Windows that may wait for the detector: two of each call that speaks.
 const QUESTIONS: usize = 2048;
 
@@ -169,7 +168,7 @@ impl Engine {
         let (mut lanes, mut desks, mut workers) = (vec![], vec![], vec![]);
         for index in 0..config.workers {
             let (commands, orders) = rtrb::RingBuffer::new(COMMANDS);
-            let (used, spent) = rtrb::RingBuffer::new(CHUNKS);
+            let (used, spent) = rtrb::RingBuffer::new(config.worker.most_calls * PlayoutSettings::default().chunks);
             let (ask, questions) = rtrb::RingBuffer::new(QUESTIONS);
             let (answer, answers) = rtrb::RingBuffer::new(QUESTIONS);
             let stats = Arc::<WorkerStats>::default();
@@ -308,7 +307,7 @@ impl Engine {
         let held = party
             .chunks
             .wrapping_sub(party.ticket.progress.spent.load(Ordering::Acquire)) as usize;
-        let no_piece = held >= settings.chunks || lane.held == CHUNKS;
+        let no_piece = held >= settings.chunks || lane.held == lane.spent.buffer().capacity();
         if waiting + count as u64 > room || no_piece || lane.commands.slots() == 0 {
             return Err(Unplayed::Full);
         }

@@ -17,6 +17,11 @@ const PER_MS: u64 = RATE_HZ as u64 / 1000;
 /// Acts that may wait: those of all windows that one message can hold.
 const MOST_ACTS: usize = 64;
 
+/// Below this probability nobody asks whose voice it is.
+const LEAST: f32 = 0.3;
+/// So many loud frames in a row are no click.
+const STIRRING: u32 = 2;
+
 /// A window for the detector.
 #[derive(Clone, Copy)]
 pub struct Ask {
@@ -94,6 +99,11 @@ impl Hearing {
         let narrow = std::mem::take(&mut self.narrow);
         self.heard.push(&narrow);
         self.open |= self.gate.push(level(&narrow));
+        if playing && self.gate.loud_frames() == STIRRING {
+            let at_ms = (self.at + self.filled as u64) / PER_MS;
+            let act = self.reflex.stir(at_ms, likeness(&self.heard, &self.played));
+            self.note([act, None, None]);
+        }
         for piece in Pieces::of(&narrow, WINDOW - self.filled) {
             self.window[self.filled..self.filled + piece.len()].copy_from_slice(piece);
             self.filled += piece.len();
@@ -179,7 +189,7 @@ impl Hearing {
     }
 
     fn decide(&mut self, at: u64, probability: f32, playing: bool) {
-        let echo = if playing && probability > 0.0 {
+        let echo = if playing && probability >= LEAST {
             likeness(&self.heard, &self.played)
         } else {
             0.0

@@ -1,7 +1,7 @@
 //! What is done when the caller speaks while the agent does, decided without Python.
 //!
-//! `strict` clears the agent's speech as soon as a voice is certain. `patient` ducks it at once, clears it when the caller
-//! goes on speaking or says something (which Python tells), and restores it for a back-channel. Time is sample time in ms.
+//! `strict` clears the agent's speech as soon as a voice is certain. `patient` ducks it as soon as it is loud, before
+//! anybody knows whether that is a voice, clears it when the caller goes on speaking or says something (which Python tells), and restores it for a back-channel. Time is sample time in ms.
 
 /// How a call is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +20,15 @@ pub struct Settings {
     /// Below it, a voice is over after `hang_ms`.
     pub silence: f32,
     pub hang_ms: u32,
-    /// How long a voice must last to be certain.
+    /// How long a voice must last to be certain: while the agent is silent, and while it speaks. The one is for whoever
+    /// transcribes, the other must be quick: the higher threshold makes up for it.
     pub certain_ms: u32,
+    pub certain_while_playing_ms: u32,
     /// How long it must last for `patient` to clear.
     pub patience_ms: u32,
+    /// How long `patient` ducks for mere loudness, and how long it does not after it did so in vain.
+    pub stir_ms: u32,
+    pub calm_ms: u32,
     /// At this likeness to what is played it is an echo.
     pub echo: f32,
 }
@@ -32,11 +37,14 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             voice: 0.5,
-            voice_while_playing: 0.7,
+            voice_while_playing: 0.6,
             silence: 0.35,
             hang_ms: 200,
             certain_ms: 60,
+            certain_while_playing_ms: 30,
             patience_ms: 500,
+            stir_ms: 300,
+            calm_ms: 400,
             echo: 0.85,
         }
     }
@@ -100,6 +108,10 @@ pub struct Reflex {
     policy: Policy,
     settings: Settings,
     state: State,
+    /// Since when the agent is ducked for loudness that may be no voice.
+    stirred_ms: Option<u64>,
+    /// Loudness does nothing before.
+    calm_until_ms: u64,
 }
 
 impl Reflex {
@@ -109,6 +121,8 @@ impl Reflex {
             policy,
             settings,
             state: State::Quiet,
+            stirred_ms: None,
+            calm_until_ms: 0,
         }
     }
 
@@ -130,7 +144,7 @@ impl Reflex {
             State::Candidate { since_ms } if voice => self.grown(since_ms, window.end_ms, playing),
             State::Quiet | State::Candidate { .. } => {
                 self.state = State::Quiet;
-                [None; 3]
+                [self.calm(window.end_ms), None, None]
             }
             State::Speaking {
                 since_ms,
@@ -168,12 +182,45 @@ impl Reflex {
         Some(Act::Clear)
     }
 
+    /// It is loud: under `patient` the agent is ducked until it is known whether that is a voice.
+    pub fn stir(&mut self, at_ms: u64, echo: f32) -> Option<Act> {
+        let settings = self.settings;
+        let idle = self.stirred_ms.is_none() && !matches!(self.state, State::Speaking { .. });
+        if self.policy != Policy::Patient || !idle || at_ms < self.calm_until_ms || echo >= settings.echo {
+            return None;
+        }
+        self.stirred_ms = Some(at_ms);
+        Some(Act::Duck)
+    }
+
+    /// It was no voice after all.
+    fn calm(&mut self, now_ms: u64) -> Option<Act> {
+        let since_ms = self.stirred_ms?;
+        if now_ms < since_ms + u64::from(self.settings.stir_ms) {
+            return None;
+        }
+        self.stirred_ms = None;
+        self.calm_until_ms = now_ms + u64::from(self.settings.calm_ms);
+        Some(Act::Restore)
+    }
+
     fn grown(&mut self, since_ms: u64, end_ms: u64, playing: bool) -> Acts {
-        if end_ms - since_ms < u64::from(self.settings.certain_ms) {
+        let settings = self.settings;
+        let certain_ms = if playing {
+            settings.certain_while_playing_ms
+        } else {
+            settings.certain_ms
+        };
+        if end_ms - since_ms < u64::from(certain_ms) {
             self.state = State::Candidate { since_ms };
             return [None; 3];
         }
-        let act = self.spoken(since_ms, end_ms, Answer::Nothing, playing);
+        let answer = if self.stirred_ms.take().is_some() {
+            Answer::Ducked
+        } else {
+            Answer::Nothing
+        };
+        let act = self.spoken(since_ms, end_ms, answer, playing);
         [Some(Act::SpeechStart { at_ms: since_ms }), act, None]
     }
 
@@ -234,7 +281,7 @@ mod tests {
     #[test]
     fn strict_clears_when_a_voice_is_certain() {
         let told = run(Policy::Strict, true, 0.0, &voice(3, 10, 10));
-        assert_eq!(told[..2], [(160, Act::SpeechStart { at_ms: 96 }), (160, Act::Clear)]);
+        assert_eq!(told[..2], [(128, Act::SpeechStart { at_ms: 96 }), (128, Act::Clear)]);
         assert_eq!(told[2..], [(640, Act::SpeechEnd { at_ms: 416 })], "it clears once");
     }
 
@@ -255,7 +302,7 @@ mod tests {
             );
             cleared.extend(acts.contains(&Some(Act::Clear)).then_some(end_ms));
         }
-        assert_eq!(cleared, [64, 192]);
+        assert_eq!(cleared, [32, 192]);
     }
 
     #[test]
@@ -294,10 +341,46 @@ mod tests {
     }
 
     #[test]
-    fn clicks_and_echo_do_nothing_while_the_agent_speaks() {
-        assert_eq!(run(Policy::Strict, true, 0.0, &[0.1, 0.95, 0.1, 0.95, 0.1]), []);
+    fn noise_and_echo_do_nothing_while_the_agent_speaks() {
         assert_eq!(run(Policy::Strict, true, 0.9, &voice(1, 20, 10)), []);
-        assert_eq!(run(Policy::Strict, true, 0.0, &[0.6; 20]), []);
+        assert_eq!(run(Policy::Strict, true, 0.0, &[0.55; 20]), []);
+    }
+
+    #[test]
+    fn loudness_ducks_a_patient_agent_until_it_is_known_what_it_was() {
+        let mut reflex = Reflex::new(Policy::Patient, Settings::default());
+        let mut told = vec![];
+        for n in 0..60_u64 {
+            if [1, 12, 45].contains(&n) {
+                told.extend(reflex.stir(n * 32, 0.0).map(|act| (n * 32, act)));
+                assert_eq!(reflex.stir(n * 32, 0.0), None);
+            }
+            let probability = if (47..50).contains(&n) { 0.9 } else { 0.1 };
+            let window = Window {
+                start_ms: n * 32,
+                end_ms: n * 32 + 32,
+                probability,
+                echo: 0.0,
+            };
+            told.extend(reflex.hear(window, true).into_iter().flatten().map(|act| (n * 32, act)));
+        }
+        let expected = [
+            (32, Act::Duck),
+            (256, Act::Restore),
+            // In vain: for a second it takes a voice.
+            (1440, Act::Duck),
+            (1504, Act::SpeechStart { at_ms: 1504 }),
+            (1792, Act::Restore),
+            (1792, Act::SpeechEnd { at_ms: 1600 }),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn loudness_is_nothing_to_others_and_an_echo_is_nothing_to_anybody() {
+        for (policy, echo) in [(Policy::Strict, 0.0), (Policy::Off, 0.0), (Policy::Patient, 0.9)] {
+            assert_eq!(Reflex::new(policy, Settings::default()).stir(0, echo), None);
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from vivavoce.errors import ConfigError, MediaError
 from vivavoce.evals.media_agent import AgentSettings, Interpreter
 from vivavoce.evals.media_clips import LoadClips, cut_clips
+from vivavoce.media.call import Policy
 from vivavoce.media.engine import Scheduling
 from vivavoce.models import ModelStore
 
@@ -44,23 +45,28 @@ class MediaPlan:
         """What is run, one after another."""
         strict = [Round(interpreter=interpreter) for interpreter in self.interpreters]
         patient = [Round(policy="patient")] if self.patient else []
-        bare = [Round(voices=False)]
+        duplex = Round(policy="off", voices=False, talkative=True)
+        silent = Round(policy="off", scenario="stream")
         peers = [Round(program="media_baseline", interpreter=interpreter) for interpreter in self.interpreters]
-        return [*strict, *patient, *bare, *(peers if self.baseline else [])]
+        return [*strict, *patient, duplex, silent, *(peers if self.baseline else [])]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
     program: Program = "media_agent"
     interpreter: Interpreter = "none"
-    policy: Literal["strict", "patient"] = "strict"
+    policy: Policy = "strict"
     voices: bool = True
+    talkative: bool = False
+    scenario: Literal["turns", "stream"] = "turns"
 
     @property
     def name(self) -> str:
         if self.program == "media_baseline":
             return f"asyncio, interpreter {self.interpreter}"
-        return f"{self.policy if self.voices else 'no voices'}, interpreter {self.interpreter}"
+        if self.scenario == "stream":
+            return "silent callers"
+        return "full duplex, no voices" if self.talkative else f"{self.policy}, interpreter {self.interpreter}"
 
 
 @dataclass(slots=True)
@@ -122,6 +128,7 @@ class MediaBench:
             scheduling=plan.scheduling,
             interpreter=each.interpreter,
             voices=each.voices,
+            talkative=each.talkative,
             core=self._cores[0],
         )
         each_s = plan.calls / CALLS_PER_S + WARM_UP_S + plan.seconds
@@ -155,7 +162,16 @@ class MediaBench:
         return await asyncio.create_subprocess_exec(
             str(self._loadgen),
             *("--address", f"127.0.0.1:{port}", "--calls", str(plan.calls), "--cps", str(CALLS_PER_S)),
-            *("--seconds", str(plan.seconds), "--warm-up", str(WARM_UP_S), "--token", "load-"),
+            *(
+                "--scenario",
+                each.scenario,
+                "--seconds",
+                str(plan.seconds),
+                "--warm-up",
+                str(WARM_UP_S),
+                "--token",
+                "load-",
+            ),
             *("--barge-after", *map(str, BARGE_AFTER_S), "--core", str(self._cores[-1])),
             *turns,
             *(backchannels if each.policy == "patient" else []),
@@ -187,7 +203,7 @@ def ours(measured: Measured) -> dict[str, Any]:
         "frames_lost": last["frames_lost"],
         "cpu_us_per_pair": 1e6 * measured.rate("worker_cpu_s") / frames if frames else None,
         "worker_cores": measured.rate("worker_cpu_s"),
-        "silero_us_per_window": 1e6 * measured.rate("silero_run_s") / windows if windows else None,
+        "silero_us_per_window": 1e6 * measured.rate("silero_cpu_s") / windows if windows else None,
         "silero_cores": measured.rate("silero_cpu_s"),
         "silero_share": windows * 0.032 / callers["calls"],
         "silero_wait_ms": last["silero_wait_ms"],

@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -22,7 +23,7 @@ import numpy as np
 from vivavoce.audio.codec import ulaw_decode
 from vivavoce.audio.pcm import Pcm, Samples
 from vivavoce.errors import CallOver
-from vivavoce.media import Call, Closed, Confirmed, Engine, EngineSettings, SpeechEnd
+from vivavoce.media import Call, Closed, Confirmed, Engine, EngineSettings, SpeechEnd, Started
 from vivavoce.media.call import Policy
 from vivavoce.media.engine import Scheduling
 
@@ -33,7 +34,10 @@ TTL_MS = 600_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentSettings:
-    """`reply` is a file of raw μ-law. Calls show `token` and their number; all have the same policy."""
+    """`reply` is a file of raw μ-law. Calls show `token` and their number; all have the same policy.
+
+    A talkative agent speaks all the time, whatever it hears.
+    """
 
     calls: int
     reply: str
@@ -42,6 +46,7 @@ class AgentSettings:
     scheduling: Scheduling = "real-time"
     interpreter: Interpreter = "none"
     voices: bool = True
+    talkative: bool = False
     piece_ms: int = 100
     core: int | None = None
 
@@ -66,8 +71,8 @@ class Agent:
             )
             for n in range(self._settings.calls)
         ]
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(serve(call)) for call in calls for serve in (self._listen, self._answer)]
+        async with asyncio.TaskGroup() as self._group:
+            tasks = [self._group.create_task(serve(call)) for call in calls for serve in (self._listen, self._answer)]
             await finished.wait()
             for task in tasks:
                 task.cancel()
@@ -79,7 +84,9 @@ class Agent:
     async def _answer(self, call: Call) -> None:
         epoch = 0
         async for event in call.events():
-            if isinstance(event, SpeechEnd):
+            if isinstance(event, Started) and self._settings.talkative:
+                self._group.create_task(self._talk(call))
+            elif isinstance(event, SpeechEnd) and not self._settings.talkative:
                 self.turns += 1
                 epoch += 1
                 try:
@@ -90,6 +97,11 @@ class Agent:
                 self.interruptions += 1
             elif isinstance(event, Closed):
                 self.closed += 1
+
+    async def _talk(self, call: Call) -> None:
+        with suppress(CallOver):
+            while True:
+                await call.play(self._reply, 1)
 
 
 def reply_samples(path: Path) -> Samples:

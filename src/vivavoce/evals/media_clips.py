@@ -22,7 +22,8 @@ TURN_MS = (1200.0, 4000.0)
 BACKCHANNEL_MS = 350.0
 """As long as a "mm-hm" or a "yeah"; 500 ms of speech are an interruption."""
 REPLY_S = 20.0
-FADE_MS = 15.0
+FADE_MS = 5.0
+STEP_MS = 20.0
 LEVEL = 2500.0
 """Of every 20 ms of the reply, so that a caller can tell from one frame whether it was ducked."""
 # Short silences are told, so that nothing is taken for the end of a turn in its middle.
@@ -47,8 +48,9 @@ def cut_clips(recording: Path, folder: Path, *, most: int = 8) -> LoadClips:
         raise NoSpeech(f"{recording} has no speech of {TURN_MS[0] / 1000:.1f} s without a pause")
     turns, backchannels = [], []
     for n, (start_ms, end_ms) in enumerate(islands):
+        start_ms = _loud_from(spoken, start_ms)
         turns.append(_save(folder / f"turn{n}.ulaw", _cut(spoken, start_ms, min(end_ms, start_ms + TURN_MS[1]))))
-        middle_ms = (start_ms + end_ms - BACKCHANNEL_MS) / 2
+        middle_ms = _loud_from(spoken, (start_ms + end_ms - BACKCHANNEL_MS) / 2)
         backchannels.append(_save(folder / f"backchannel{n}.ulaw", _cut(spoken, middle_ms, middle_ms + BACKCHANNEL_MS)))
     return LoadClips(turns, backchannels, _save(folder / "reply.ulaw", _levelled(spoken)))
 
@@ -62,6 +64,17 @@ def _islands(spoken: Pcm) -> list[tuple[float, float]]:
         elif event.kind is VoiceEventKind.END:
             islands.append((starts, event.at_ms))
     return islands
+
+
+def _loud_from(spoken: Pcm, from_ms: float) -> float:
+    """Where the next sound begins that is within 12 dB of the loudest that follows: what is cut there begins at once."""
+    frame = round(spoken.rate_hz * STEP_MS / 1000)
+    at = round(spoken.rate_hz * from_ms / 1000)
+    sound = spoken.samples[at : at + 50 * frame].astype(np.float64)
+    levels = np.sqrt(np.mean(sound[: len(sound) // frame * frame].reshape(-1, frame) ** 2, axis=1))
+    loud = levels > 0.25 * np.max(levels)
+    first = int(np.argmax(loud[:-1] & loud[1:]))
+    return from_ms + first * STEP_MS
 
 
 def _cut(spoken: Pcm, start_ms: float, end_ms: float) -> Samples:

@@ -3,6 +3,8 @@
 //! μ-law keeps 14 bits of a sample and A-law 13. Both store sign, segment (the position of the highest bit) and four
 //! bits below it. Negative samples are taken in one's complement, so that −1 and 0 have the same magnitude.
 
+use super::simd::dispatched;
+
 /// Added to a 14-bit magnitude so that every μ-law segment begins at a power of two.
 const ULAW_BIAS: u16 = 33;
 const ULAW_MAX: u16 = 0x1fff;
@@ -38,14 +40,16 @@ pub const fn alaw(sample: i16) -> u8 {
     (sign(sample) ^ 0x80 | code) ^ ALAW_MASK
 }
 
-/// Encode samples as μ-law, one byte each, into `out` up to the shorter of the two.
-pub fn ulaw_encode(samples: &[i16], out: &mut [u8]) {
-    map(samples, out, ulaw);
-}
+dispatched! {
+    /// Encode samples as μ-law, one byte each, into `out` up to the shorter of the two.
+    pub fn ulaw_encode(samples: &[i16], out: &mut [u8]) {
+        map(samples, out, ulaw);
+    }
 
-/// Encode samples as A-law, one byte each, into `out` up to the shorter of the two.
-pub fn alaw_encode(samples: &[i16], out: &mut [u8]) {
-    map(samples, out, alaw);
+    /// Encode samples as A-law, one byte each, into `out` up to the shorter of the two.
+    pub fn alaw_encode(samples: &[i16], out: &mut [u8]) {
+        map(samples, out, alaw);
+    }
 }
 
 /// Decode μ-law bytes into samples, into `out` up to the shorter of the two.
@@ -58,6 +62,7 @@ pub fn alaw_decode(codes: &[u8], out: &mut [i16]) {
     map(codes, out, |code| ALAW_TO_LINEAR[code as usize]);
 }
 
+#[inline(always)]
 fn map<A: Copy, B>(from: &[A], to: &mut [B], convert: impl Fn(A) -> B) {
     for (target, &source) in to.iter_mut().zip(from) {
         *target = convert(source);

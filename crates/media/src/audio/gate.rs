@@ -3,6 +3,8 @@
 //! Two thresholds over a noise floor that follows the quiet: loud frames open the gate, and so do softer ones that cross
 //! zero often (unvoiced consonants). It closes when `HANG` frames in a row are neither.
 
+use super::simd::dispatched;
+
 /// Over the floor, as ratios of power: 10 dB for what is voiced, 4 dB for what hisses.
 const LOUD: f32 = 10.0;
 const SOFT: f32 = 2.5;
@@ -23,21 +25,15 @@ pub struct Level {
     pub crossings: f32,
 }
 
-/// Measure a frame in one pass.
-#[must_use]
-pub fn level(samples: &[i16]) -> Level {
-    let mut power = 0_i64;
-    let mut crossings = 0_u32;
-    let mut before = samples.first().copied().unwrap_or(0);
-    for &sample in samples {
-        power += i64::from(i32::from(sample) * i32::from(sample));
-        crossings += u32::from((sample ^ before) < 0);
-        before = sample;
-    }
-    let count = samples.len().max(1) as f32;
-    Level {
-        power: power as f32 / count,
-        crossings: crossings as f32 / count,
+dispatched! {
+    /// Measure a frame in one pass.
+    #[must_use]
+    pub fn level(samples: &[i16]) -> Level {
+        let power: i64 = samples.iter().map(|&sample| i64::from(i32::from(sample) * i32::from(sample))).sum();
+        let signs = samples.iter().zip(samples.iter().skip(1));
+        let crossings: u32 = signs.map(|(before, sample)| u32::from((before ^ sample) < 0)).sum();
+        let count = samples.len().max(1) as f32;
+        Level { power: power as f32 / count, crossings: crossings as f32 / count }
     }
 }
 
@@ -45,6 +41,7 @@ pub fn level(samples: &[i16]) -> Level {
 pub struct Gate {
     floor: f32,
     left: u32,
+    loud: u32,
 }
 
 impl Default for Gate {
@@ -52,6 +49,7 @@ impl Default for Gate {
         Self {
             floor: FAINTEST,
             left: 0,
+            loud: 0,
         }
     }
 }
@@ -61,6 +59,7 @@ impl Gate {
     pub fn push(&mut self, level: Level) -> bool {
         let loud = level.power > self.floor * LOUD;
         let hissing = level.power > self.floor * SOFT && level.crossings > HISS;
+        self.loud = if loud { self.loud + 1 } else { 0 };
         self.floor = (self.floor * RISE).min(level.power.max(FAINTEST));
         self.left = if loud || hissing {
             HANG
@@ -68,6 +67,12 @@ impl Gate {
             self.left.saturating_sub(1)
         };
         self.left > 0
+    }
+
+    /// How many frames in a row were loud, up to the last one.
+    #[must_use]
+    pub const fn loud_frames(&self) -> u32 {
+        self.loud
     }
 }
 

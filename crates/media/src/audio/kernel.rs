@@ -2,12 +2,12 @@
 
 use std::f64::consts::PI;
 
+use super::simd::{LANES, dispatched, dot};
+
 /// Kept within ±0.1 dB up to this share of the lower Nyquist frequency.
 pub(super) const PASS_BAND: f64 = 0.9;
 /// What lies beyond the lower Nyquist frequency is lower than this; 80 dB are promised, the rest is margin.
 const STOP_BAND_DB: f64 = 86.0;
-/// Taps come in groups of this many, one accumulator each, so that the compiler can use vector registers.
-pub(super) const LANES: usize = 8;
 /// 4 MiB of coefficients; ratios of ordinary sampling rates need a tenth of it at most.
 const MAX_COEFFICIENTS: usize = 1 << 20;
 
@@ -48,17 +48,84 @@ impl Kernel {
         Some(Self { taps, coefficients })
     }
 
-    /// The filter's answer for one phase; `window` holds `taps` input samples.
-    #[inline]
-    pub fn apply(&self, phase: usize, window: &[f32]) -> f32 {
-        let taps = &self.coefficients[phase * self.taps..][..self.taps];
-        let mut sums = [0.0f32; LANES];
-        for (tap, sample) in taps.chunks_exact(LANES).zip(window.chunks_exact(LANES)) {
-            for lane in 0..LANES {
-                sums[lane] += tap[lane] * sample[lane];
+    /// Fill `out`, beginning at a place in `window` and a phase and taking a step of whole inputs, phases and phases to an
+    /// input for each; the place and phase after it.
+    pub fn filter(
+        &self,
+        window: &[f32],
+        begin: (usize, usize),
+        step: (usize, usize, usize),
+        out: &mut [i16],
+    ) -> (usize, usize) {
+        if step == (0, 1, self.up()) {
+            let starts = out.len() / self.up();
+            interpolate(&self.coefficients, self.taps, &window[begin.0..], out);
+            return (begin.0 + starts, 0);
+        }
+        filter(&self.coefficients, self.taps, window, begin, step, out)
+    }
+
+    fn up(&self) -> usize {
+        self.coefficients.len() / self.taps
+    }
+}
+
+/// Outputs of one phase that are summed side by side.
+const SIDE: usize = 4 * LANES;
+
+dispatched! {
+    /// Where every input has an output in each phase: outputs of one phase lie side by side, and so do their sums.
+    fn interpolate(coefficients: &[f32], taps: usize, window: &[f32], out: &mut [i16]) {
+        let up = coefficients.len() / taps;
+        let starts = out.len() / up;
+        for (phase, coefficients) in coefficients.chunks_exact(taps).enumerate() {
+            let mut at = 0;
+            while at < starts {
+                let count = SIDE.min(starts - at);
+                let mut sums = [0.0_f32; SIDE];
+                if count == SIDE {
+                    for (tap, window) in coefficients.iter().zip(window[at..].windows(SIDE)) {
+                        for (sum, sample) in sums.iter_mut().zip(window) {
+                            *sum += tap * sample;
+                        }
+                    }
+                } else {
+                    for (tap, window) in coefficients.iter().zip(window[at..].windows(count)) {
+                        for (sum, sample) in sums.iter_mut().zip(window) {
+                            *sum += tap * sample;
+                        }
+                    }
+                }
+                for (n, sum) in sums.iter().take(count).enumerate() {
+                    out[(at + n) * up + phase] = sum.round_ties_even() as i16;
+                }
+                at += count;
             }
         }
-        sums.iter().sum()
+    }
+
+    fn filter(
+        coefficients: &[f32],
+        taps: usize,
+        window: &[f32],
+        begin: (usize, usize),
+        step: (usize, usize, usize),
+        out: &mut [i16],
+    ) -> (usize, usize) {
+        let (mut start, mut phase) = begin;
+        let (whole, part, up) = step;
+        for sample in out {
+            let sum = dot(&coefficients[phase * taps..][..taps], &window[start..][..taps]);
+            // `as` saturates.
+            *sample = sum.round_ties_even() as i16;
+            phase += part;
+            start += whole;
+            if phase >= up {
+                phase -= up;
+                start += 1;
+            }
+        }
+        (start, phase)
     }
 }
 

@@ -6,3 +6,4 @@ pub mod gate;
 mod kernel;
 pub mod mix;
 pub mod resample;
+mod simd;

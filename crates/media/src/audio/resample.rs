@@ -117,14 +117,16 @@ impl Resampler {
 
     fn filter(&mut self, out: &mut Vec<i16>) {
         let Some(kernel) = &self.kernel else { return };
-        let (whole, part) = (self.down / self.up, self.down % self.up);
-        while let Some(taps) = self.window[self.start..].get(..kernel.taps) {
-            // `as` saturates.
-            out.push(kernel.apply(self.phase, taps).round_ties_even() as i16);
-            self.phase += part;
-            self.start += whole + self.phase / self.up;
-            self.phase %= self.up;
-        }
+        let Some(room) = (self.window.len() + 1).checked_sub(self.start + kernel.taps) else {
+            return;
+        };
+        // So many outputs have all their taps in the window.
+        let count = (room * self.up).saturating_sub(self.phase).div_ceil(self.down);
+        let at = out.len();
+        out.resize(at + count, 0);
+        let step = (self.down / self.up, self.down % self.up, self.up);
+        let begin = (self.start, self.phase);
+        (self.start, self.phase) = kernel.filter(&self.window, begin, step, &mut out[at..]);
         self.window.drain(..self.start);
         self.start = 0;
     }
