@@ -149,18 +149,22 @@ impl Generator {
         let socket = TcpStream::connect(self.plan.address)?;
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
+        let faults = &self.plan.faults;
+        let fault = faults
+            .get(index % faults.len().max(1))
+            .copied()
+            .filter(|_| index % 10 == 9);
+        if fault == Some(Fault::SlowReader) {
+            // Otherwise our system would read for it.
+            rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 4096)?;
+        }
         let data = epoll::EventData::new_u64(index as u64);
         epoll::add(&self.epoll, &socket, data, epoll::EventFlags::IN)?;
         let mut line = Line {
             socket,
             caller: Caller::new(self.plan.seed + index as u64),
             stream: format!("MZ{index:032x}"),
-            fault: self
-                .plan
-                .faults
-                .get(index % self.plan.faults.len().max(1))
-                .copied()
-                .filter(|_| index % 10 == 9),
+            fault,
             inbox: Vec::new(),
             outbox: wire::request(&self.plan.address.to_string(), &self.plan.path),
             held: Vec::new(),

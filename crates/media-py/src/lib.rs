@@ -122,5 +122,7 @@ mod _media {
     #[pymodule_export]
     use super::plane::Plane;
     #[pymodule_export]
+    use super::silero::voice_probabilities;
+    #[pymodule_export]
     use super::{Resampler, alaw_decode, alaw_encode, ulaw_decode, ulaw_encode};
 }

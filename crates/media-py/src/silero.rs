@@ -2,13 +2,19 @@
 //!
 //! Inputs of the model (v5 and later): f32\[n, 32 + 256\], state f32\[2, n, 128\], the rate as i64.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
-use vivavoce_media::detector::{BEFORE, Model, STATE};
-use vivavoce_media::hearing::{RATE_HZ, WINDOW};
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use vivavoce_media::detector::{BEFORE, Desk, Detector, Model, Question, STATE};
+use vivavoce_media::door::CallId;
+use vivavoce_media::hearing::{Ask, RATE_HZ, WINDOW};
 
 /// The model, loaded.
 pub struct Silero {
@@ -20,7 +26,7 @@ impl Silero {
     ///
     /// Where the runtime's library or the model cannot be loaded.
     pub fn load(library: &Path, model: &Path) -> Result<Self, String> {
-        let environment = ort::init_from(library).map_err(said)?.build().map_err(said)?;
+        let environment = environment(library)?;
         let session = Session::builder(&environment)
             .map_err(said)?
             .with_optimization_level(GraphOptimizationLevel::Level3)
@@ -33,6 +39,17 @@ impl Silero {
             .map_err(said)?;
         Ok(Self { session })
     }
+}
+
+/// The runtime allows one environment in a process; the first library that loads is everybody's.
+fn environment(library: &Path) -> Result<Environment, String> {
+    static LOADED: Mutex<Option<Environment>> = Mutex::new(None);
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(environment) = &*loaded {
+        return Ok(environment.clone());
+    }
+    let environment = ort::init_from(library).map_err(said)?.build().map_err(said)?;
+    Ok(loaded.insert(environment).clone())
 }
 
 fn said(error: impl std::fmt::Display) -> String {
@@ -59,4 +76,45 @@ impl Silero {
         state.copy_from_slice(&after[..state.len()]);
         Ok(())
     }
+}
+
+/// The probabilities of a voice in the windows of 32 ms of a sound at 8 kHz, as calls get them.
+#[pyfunction]
+#[pyo3(signature = (library, model, samples, /))]
+pub fn voice_probabilities(
+    py: Python<'_>,
+    library: PathBuf,
+    model: PathBuf,
+    samples: PyBuffer<i16>,
+) -> PyResult<Vec<f32>> {
+    let samples = samples.to_vec(py)?;
+    py.detach(|| {
+        let model = Silero::load(&library, &model).map_err(PyRuntimeError::new_err)?;
+        let (mut ask, questions) = rtrb::RingBuffer::new(1);
+        let (answers, mut told) = rtrb::RingBuffer::new(1);
+        let mut detector = Detector::new(Box::new(model), vec![Desk { questions, answers }], 1, Arc::default());
+        let mut probabilities = Vec::new();
+        for (n, window) in samples.chunks_exact(WINDOW).enumerate() {
+            let mut samples = [0; WINDOW];
+            samples.copy_from_slice(window);
+            let question = Ask {
+                at: (n * WINDOW) as u64,
+                fresh: false,
+                samples,
+            };
+            let call = CallId::new(0, 0);
+            if ask
+                .push(Question {
+                    call,
+                    ask: question,
+                    asked_us: 0,
+                })
+                .is_ok()
+                && detector.answer() == 1
+            {
+                probabilities.extend(told.pop().map(|answer| answer.probability));
+            }
+        }
+        Ok(probabilities)
+    })
 }

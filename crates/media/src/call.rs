@@ -20,7 +20,7 @@ pub struct Limits {
     pub anonymous_us: u64,
     /// How long an admitted peer may say nothing at all.
     pub silence_us: u64,
-    /// Bytes that may wait for a peer that reads slowly.
+    /// Bytes that may wait for a peer that reads slowly, beside what the system holds: five seconds of sound.
     pub unsent: usize,
     /// Messages of a peer that were not understood.
     pub misread: u32,
@@ -32,7 +32,7 @@ impl Default for Limits {
             message: 64 * 1024,
             anonymous_us: 5_000_000,
             silence_us: 10_000_000,
-            unsent: 256 * 1024,
+            unsent: 64 * 1024,
             misread: 50,
         }
     }
@@ -645,7 +645,7 @@ mod tests {
         assert_eq!(line.notes.events, ["Closed(Silent)"]);
 
         let mut line = Line::begun();
-        line.call.tick(2, 256 * 1024 + 1, &mut line.notes, &mut line.out);
+        line.call.tick(2, 64 * 1024 + 1, &mut line.notes, &mut line.out);
         assert_eq!(line.notes.events, ["Closed(SlowReader)"]);
 
         let mut line = Line::begun();

@@ -386,7 +386,9 @@ impl Engine {
     /// Make room for one more event of a call.
     pub fn taken(&mut self, call: CallId) {
         if let Some(party) = self.party(call) {
-            party.progress().waiting.fetch_sub(1, Ordering::AcqRel);
+            let waiting = &party.progress().waiting;
+            // One taken too often is none.
+            let _ = waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1));
         }
     }
 

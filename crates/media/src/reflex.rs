@@ -366,8 +366,8 @@ mod tests {
         }
         let expected = [
             (32, Act::Duck),
-            (256, Act::Restore),
-            // In vain: for a second it takes a voice.
+            (320, Act::Restore),
+            // In vain: for a while it takes a voice.
             (1440, Act::Duck),
             (1504, Act::SpeechStart { at_ms: 1504 }),
             (1792, Act::Restore),

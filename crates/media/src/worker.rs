@@ -59,6 +59,8 @@ pub struct Ways {
 const TICK_NS: i64 = 1_000_000;
 /// Events of sockets that are taken at once.
 const MOST_EVENTS: usize = 1024;
+/// Left to itself the system would hold a minute of sound for a peer that does not read, and nobody would know.
+const SEND_BUFFER: usize = 32 * 1024;
 /// What epoll calls the listening socket.
 const LISTENER: u64 = u64::MAX;
 /// CPU time is noted every so many ticks.
@@ -292,7 +294,10 @@ impl Worker {
                 stats.refused.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
-            let ready = socket.set_nonblocking(true).and_then(|()| socket.set_nodelay(true));
+            let ready = socket
+                .set_nonblocking(true)
+                .and_then(|()| socket.set_nodelay(true))
+                .and_then(|()| Ok(rustix::net::sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER)?));
             let data = epoll::EventData::new_u64(u64::from(index));
             let watched = ready.and_then(|()| Ok(epoll::add(&self.epoll, &socket, data, epoll::EventFlags::IN)?));
             if watched.is_err() {
@@ -690,5 +695,90 @@ impl Listener for Clerk<'_> {
             Event::Closed(reason) => Happening::Closed(number(reason)),
         };
         self.tell(happening);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Config, Engine};
+    use crate::reflex::Policy;
+
+    /// A connection to `path` that has shown `token`.
+    fn dial(engine: &Engine, path: &str, token: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(engine.address()).expect("it listens");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        );
+        socket.write_all(request.as_bytes()).expect("it is taken");
+        let start = format!(
+            r#"{{"event":"start","start":{{"streamSid":"MZ1","callSid":"CA2","mediaFormat":{{"encoding":"audio/x-mulaw","sampleRate":8000}},"customParameters":{{"token":"{token}"}}}},"streamSid":"MZ1"}}"#
+        );
+        say(&mut socket, &start);
+        socket
+    }
+
+    fn say(socket: &mut TcpStream, text: &str) {
+        let mut frame = vec![0x81, 0x80 | 126];
+        frame.extend((text.len() as u16).to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend(text.bytes());
+        socket.write_all(&frame).expect("it is taken");
+    }
+
+    #[test]
+    fn a_fault_of_ours_ends_one_call() {
+        let settings = Settings {
+            limits: Limits::default(),
+            reflex: ReflexSettings::default(),
+            lead_us: 60_000,
+            most_calls: 4,
+            most_anonymous: 4,
+            door_hz: 8000,
+            duck_db: -15.0,
+            duck_ms: 10,
+            class: Class::Default,
+        };
+        let config = Config {
+            bind: ([127, 0, 0, 1], 0).into(),
+            workers: 1,
+            worker: settings,
+            door_s: 2,
+            events: 8,
+        };
+        let mut engine = Engine::start(&config, None).expect("a port is free");
+        let [broken, sound] = ["a", "b"].map(|token| {
+            engine
+                .expect(token.as_bytes(), 60_000, Policy::Off, 100)
+                .expect("there is room")
+        });
+        let mut breaking = dial(&engine, "/broken", "a");
+        let mut lasting = dial(&engine, "/twilio", "b");
+        let mut told = vec![];
+        let mut wait = |engine: &mut Engine, wanted: (CallId, Happening)| {
+            while !told.contains(&wanted) {
+                engine.reports(|report| told.push((report.call, report.happening)));
+                std::thread::yield_now();
+            }
+        };
+        wait(&mut engine, (broken, Happening::Started));
+        wait(&mut engine, (sound, Happening::Started));
+        say(
+            &mut breaking,
+            r#"{"event":"mark","streamSid":"MZ1","mark":{"name":"panic"}}"#,
+        );
+        wait(&mut engine, (broken, Happening::Closed(number(Reason::Broken))));
+        say(
+            &mut lasting,
+            r#"{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"3"}}"#,
+        );
+        wait(&mut engine, (sound, Happening::Dtmf('3')));
+        assert_eq!(
+            engine
+                .workers()
+                .map(|worker| worker.panics.load(Ordering::Relaxed))
+                .sum::<u64>(),
+            1
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod asterisk;
 pub mod base64;
+#[cfg(test)]
+mod broken;
 pub mod dialect;
 pub mod frame;
 pub mod handshake;
@@ -16,6 +18,8 @@ pub fn dialect(target: &str) -> Option<Box<dyn Dialect>> {
     let path = target.split('?').next().unwrap_or(target);
     match path {
         "/twilio" => Some(Box::<twilio::Twilio>::default()),
+        #[cfg(test)]
+        "/broken" => Some(Box::<broken::Broken>::default()),
         "/asterisk" => Some(Box::<asterisk::Asterisk>::default()),
         _ => None,
     }
