@@ -88,7 +88,7 @@ def test_english_is_heard_and_timed(whisper: Whisper, english: Sound) -> None:
     assert final.no_speech < 0.5
     assert partial.words[0].start_ms == 1000.0
     assert all(a.end_ms == b.start_ms and a.start_ms <= a.end_ms for a, b in pairwise(partial.words))
-    assert partial.words[5].end_ms == pytest.approx(3600, abs=200)
+    assert partial.words[5].end_ms == pytest.approx(3600, abs=400)
     assert partial.words[-1].end_ms <= 6100.0
     assert all(0.3 < word.confidence <= 1 for word in partial.words)
 

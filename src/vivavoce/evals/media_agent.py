@@ -29,6 +29,7 @@ from vivavoce.media.engine import Scheduling
 
 Interpreter = Literal["none", "spin", "gc"]
 GC_OBJECTS = 900_000
+GC_EVERY_S = 1.0
 TTL_MS = 600_000
 
 
@@ -109,20 +110,20 @@ def reply_samples(path: Path) -> Samples:
 
 
 def disturb(interpreter: Interpreter) -> None:
-    """Keep the interpreter busy from another thread, as a product's own work would."""
+    """Keep the interpreter busy from another thread: it computes, and with "gc" looks for garbage each second, too."""
 
-    def spin() -> None:
-        n = 0
+    kept = [[n] for n in range(GC_OBJECTS)] if interpreter == "gc" else []
+
+    def work() -> None:
+        n, due_s = 0, time.monotonic()
         while True:
             n += 1
-
-    def collect() -> None:
-        kept: list[Any] = [[n] for n in range(GC_OBJECTS)]
-        while kept:
-            gc.collect()
+            if kept and n % 1000 == 0 and time.monotonic() > due_s:
+                gc.collect()
+                due_s = time.monotonic() + GC_EVERY_S
 
     if interpreter != "none":
-        threading.Thread(target=spin if interpreter == "spin" else collect, daemon=True).start()
+        threading.Thread(target=work, daemon=True).start()
 
 
 def say(out: TextIO, **values: Any) -> None:

@@ -67,7 +67,7 @@ def _islands(spoken: Pcm) -> list[tuple[float, float]]:
 
 
 def _loud_from(spoken: Pcm, from_ms: float) -> float:
-    """Where the next sound begins that is within 12 dB of the loudest that follows: what is cut there begins at once."""
+    """Where the next sound within 12 dB of the loudest begins: what is cut there begins at once."""
     frame = round(spoken.rate_hz * STEP_MS / 1000)
     at = round(spoken.rate_hz * from_ms / 1000)
     sound = spoken.samples[at : at + 50 * frame].astype(np.float64)
