@@ -2,7 +2,6 @@
 //!
 //! A connection is nobody's until its stream's token was admitted; of such a one no sound is looked at.
 
-use crate::audio::g711;
 use crate::audio::mix::Gain;
 use crate::playout::{Dropped, Fate, Playout, Refused, Sent};
 use crate::queue::chunks::Chunk;
@@ -106,9 +105,6 @@ struct Voice {
     gain: Gain,
     /// The peer takes no more for now.
     held: bool,
-    /// A frame as samples and as bytes, both of the longest coding.
-    samples: [i16; MOST_SAMPLES],
-    bytes: [u8; MOST_SAMPLES * 2],
 }
 
 /// A frame of 20 ms at 48 kHz.
@@ -126,49 +122,31 @@ impl Voice {
             playout: Playout::new(settings),
             gain: Gain::default(),
             held: false,
-            samples: [0; MOST_SAMPLES],
-            bytes: [0; MOST_SAMPLES * 2],
         }
     }
 
     /// Sound of the caller, a frame at a time.
     fn hear(&mut self, sound: &[u8], listener: &mut dyn Listener) {
+        // On the stack, which is in the cache: what a call keeps is not, when its turn comes.
+        let mut samples = [0; MOST_SAMPLES];
         for piece in sound.chunks(self.coding.frame_bytes()) {
-            let count = match self.coding {
-                Coding::Ulaw => {
-                    g711::ulaw_decode(piece, &mut self.samples[..piece.len()]);
-                    piece.len()
-                }
-                Coding::Linear(_) => {
-                    for (sample, pair) in self.samples.iter_mut().zip(piece.chunks_exact(2)) {
-                        *sample = i16::from_le_bytes([pair[0], pair[1]]);
-                    }
-                    piece.len() / 2
-                }
-            };
-            listener.sound(&self.samples[..count]);
+            let count = self.coding.decode(piece, &mut samples);
+            listener.sound(&samples[..count]);
         }
     }
 
     /// Send what is due.
     fn send(&mut self, dialect: &dyn Dialect, now_us: u64, listener: &mut dyn Listener, out: &mut Vec<u8>) {
-        let length = self.coding.frame_bytes();
-        let count = self.coding.rate_hz() as usize / 50;
-        while !self.held {
-            let Some(sent) = self.playout.next_frame(now_us, &mut self.samples[..count]) else {
-                break;
-            };
-            self.gain.apply(&mut self.samples[..count]);
-            match self.coding {
-                Coding::Ulaw => g711::ulaw_encode(&self.samples[..count], &mut self.bytes[..count]),
-                Coding::Linear(_) => {
-                    for (pair, sample) in self.bytes.chunks_exact_mut(2).zip(&self.samples[..count]) {
-                        pair.copy_from_slice(&sample.to_le_bytes());
-                    }
-                }
-            }
-            dialect.sound(&self.bytes[..length], out);
-            listener.played(&self.samples[..count], sent);
+        if self.held || self.playout.due_us().is_none_or(|due_us| due_us > now_us) {
+            return;
+        }
+        let (mut samples, mut bytes) = ([0; MOST_SAMPLES], [0; 2 * MOST_SAMPLES]);
+        let samples = &mut samples[..self.coding.rate_hz() as usize / 50];
+        while let Some(sent) = self.playout.next_frame(now_us, samples) {
+            self.gain.apply(samples);
+            let length = self.coding.encode(samples, &mut bytes);
+            dialect.sound(&bytes[..length], out);
+            listener.played(samples, sent);
         }
     }
 }

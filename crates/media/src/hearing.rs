@@ -36,7 +36,8 @@ pub struct Ask {
 pub struct Hearing {
     sound: rtrb::Producer<i16>,
     to_door: Resampler,
-    to_detector: Resampler,
+    /// None where the wire has the detector's rate.
+    to_detector: Option<Resampler>,
     at_door: Vec<i16>,
     narrow: Vec<i16>,
     /// Samples at the door's rate that found no room: silence is put in their place.
@@ -70,7 +71,9 @@ impl Hearing {
         Ok(Self {
             sound,
             to_door: Resampler::new(rate_hz, door_hz)?,
-            to_detector: Resampler::new(rate_hz, RATE_HZ)?,
+            to_detector: (rate_hz != RATE_HZ)
+                .then(|| Resampler::new(rate_hz, RATE_HZ))
+                .transpose()?,
             at_door: Vec::with_capacity(door_hz as usize / 5),
             narrow: Vec::with_capacity(RATE_HZ as usize / 5),
             owed: 0,
@@ -94,17 +97,27 @@ impl Hearing {
         self.at_door.clear();
         self.to_door.push(samples, &mut self.at_door);
         self.pass_on();
-        self.narrow.clear();
-        self.to_detector.push(samples, &mut self.narrow);
-        let narrow = std::mem::take(&mut self.narrow);
-        self.heard.push(&narrow);
-        self.open |= self.gate.push(level(&narrow));
+        if let Some(resampler) = &mut self.to_detector {
+            let mut narrow = std::mem::take(&mut self.narrow);
+            narrow.clear();
+            resampler.push(samples, &mut narrow);
+            self.listen(&narrow, playing, ask);
+            self.narrow = narrow;
+        } else {
+            self.listen(samples, playing, ask);
+        }
+    }
+
+    /// Take sound at the detector's rate.
+    fn listen(&mut self, narrow: &[i16], playing: bool, ask: &mut dyn FnMut(&Ask) -> bool) {
+        self.heard.push(narrow);
+        self.open |= self.gate.push(level(narrow));
         if playing && self.gate.loud_frames() == STIRRING {
             let at_ms = (self.at + self.filled as u64) / PER_MS;
             let act = self.reflex.stir(at_ms, likeness(&self.heard, &self.played));
             self.note([act, None, None]);
         }
-        for piece in Pieces::of(&narrow, WINDOW - self.filled) {
+        for piece in Pieces::of(narrow, WINDOW - self.filled) {
             self.window[self.filled..self.filled + piece.len()].copy_from_slice(piece);
             self.filled += piece.len();
             if self.filled == WINDOW {
@@ -112,7 +125,6 @@ impl Hearing {
                 self.look(playing, ask);
             }
         }
-        self.narrow = narrow;
     }
 
     /// Note what the caller was sent.

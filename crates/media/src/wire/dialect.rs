@@ -1,6 +1,7 @@
 //! What every dialect of media streams says and understands. One file a dialect, without I/O.
 
 use super::frame::Message;
+use crate::audio::g711;
 
 /// How sound is coded on the wire, 20 ms a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,40 @@ impl Coding {
         match self {
             Self::Ulaw => 160,
             Self::Linear(rate_hz) => rate_hz as usize / 50 * 2,
+        }
+    }
+}
+
+impl Coding {
+    /// Decode a frame or less; how many samples there are.
+    pub fn decode(self, bytes: &[u8], samples: &mut [i16]) -> usize {
+        match self {
+            Self::Ulaw => {
+                g711::ulaw_decode(bytes, samples);
+                bytes.len()
+            }
+            Self::Linear(_) => {
+                for (sample, pair) in samples.iter_mut().zip(bytes.chunks_exact(2)) {
+                    *sample = i16::from_le_bytes([pair[0], pair[1]]);
+                }
+                bytes.len() / 2
+            }
+        }
+    }
+
+    /// Encode a frame or less; how many bytes there are.
+    pub fn encode(self, samples: &[i16], bytes: &mut [u8]) -> usize {
+        match self {
+            Self::Ulaw => {
+                g711::ulaw_encode(samples, bytes);
+                samples.len()
+            }
+            Self::Linear(_) => {
+                for (pair, sample) in bytes.chunks_exact_mut(2).zip(samples) {
+                    pair.copy_from_slice(&sample.to_le_bytes());
+                }
+                2 * samples.len()
+            }
         }
     }
 }
