@@ -150,7 +150,9 @@ class MediaBench:
             said, _ = await reading
             if callers.returncode:
                 raise MediaError("the callers ended early", hint="is the server's port reachable?")
-        window = counts[-round(plan.seconds) - 1 : -1] or counts
+        # The last line was said when the callers had gone.
+        until_s = counts[-2]["at_s"] if len(counts) > 1 else counts[-1]["at_s"]
+        window = [line for line in counts if until_s - plan.seconds + 1 <= line["at_s"] <= until_s] or counts
         return Measured(
             each, json.loads(said), window, (first.get("rss_mib", 0.0), max(c.get("rss_mib", 0.0) for c in counts))
         )
