@@ -286,7 +286,12 @@ impl Listener for Clerk<'_> {
             }
             Event::Mark { name, fate } => Happening::Mark { name, fate },
             Event::Dtmf(digit) => Happening::Dtmf(digit),
-            Event::Closed(reason) => Happening::Closed(number(reason)),
+            Event::Closed(reason) => {
+                if self.guest.is_some() {
+                    self.office.ways.stats.calls.fetch_sub(1, Ordering::Relaxed);
+                }
+                Happening::Closed(number(reason))
+            }
         };
         self.tell(happening);
     }

@@ -367,14 +367,10 @@ impl Worker {
         let mut clerk = Clerk::new(&mut self.office, &mut connection.guest, index);
         connection.call.lost(&mut clerk);
         let _ = connection.socket.shutdown(Shutdown::Write);
-        let stats = &self.office.ways.stats;
         match &connection.guest {
-            Some(guest) => {
-                self.office.places[guest.ticket.id.place()] = NOBODY;
-                stats.calls.fetch_sub(1, Ordering::Relaxed);
-            }
+            Some(guest) => self.office.places[guest.ticket.id.place()] = NOBODY,
             None => {
-                stats.anonymous.fetch_sub(1, Ordering::Relaxed);
+                self.office.ways.stats.anonymous.fetch_sub(1, Ordering::Relaxed);
             }
         }
         self.due[index] = u64::MAX;
