@@ -26,10 +26,16 @@ def counts(at_s: float, **more: float) -> dict[str, Any]:
 
 
 def callers(*, valid: bool = True) -> dict[str, Any]:
-    names = ("grid_late_ms", "ahead_ms", "barge_in_ms", "duck_ms", "turn_ms")
+    names = ("grid_late_ms", "audio_late_ms", "ahead_ms", "barge_in_ms", "duck_ms", "turn_ms")
     generator = {"tick_late_ms": {"n": 9, "p99": 0.2}, "cpu_percent": 20.0, "valid": valid}
-    said = {"backchannels": 40, "false_clears": 1, "turns": 50, "missed_clears": 5}
-    return {"calls": 100, "counts": said, "generator": generator, **{key: {"n": 9, "p95": 40.0} for key in names}}
+    said = {"backchannels": 40, "false_clears": 1, "turns": 90, "interruptions": 50, "missed_clears": 5}
+    return {
+        "calls": 100,
+        "alive": 100,
+        "counts": said,
+        "generator": generator,
+        **{key: {"n": 9, "p95": 40.0} for key in names},
+    }
 
 
 def measured(*, valid: bool = True) -> Measured:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import CallOver, ConfigError, MediaError
@@ -51,7 +52,7 @@ def test_events_come_in_order_and_the_last_is_closed(line: Any) -> None:
             await caller.stop()
             events = [event async for event in call.events()]
         assert events == [
-            Started(8000, "MZ1", "CA1", {"token": "secret"}),
+            Started(8000, "MZ1", "CA1", {}),
             Dtmf("7"),
             Dtmf("#"),
             Closed("peer closed"),
@@ -159,6 +160,34 @@ def test_a_call_that_never_comes(line: Any) -> None:
     line.run(main())
 
 
+def test_a_call_that_is_hung_up_before_it_comes_is_expected_no_longer(line: Any) -> None:
+    async def main() -> None:
+        async with Engine(QUIET) as engine:
+            call = engine.expect("t", ttl_ms=60_000)
+            call.hang_up()
+            assert [event async for event in call.events()] == [Closed("hung up")]
+            async with line.calling(engine) as caller:
+                await caller.begin("t")
+                with pytest.raises(ConnectionClosed, match="1008"):
+                    await caller.hear()
+
+    line.run(main())
+
+
+def test_marks_that_wait_have_a_bound(line: Any) -> None:
+    async def main() -> None:
+        async with line.connected() as (_, call, _caller):
+            await call.play(Pcm(line.tone(20_000), 8000), 1)
+            for n in range(64):
+                call.mark(str(n))
+            with pytest.raises(MediaError, match="too many marks"):
+                call.mark("64")
+            await call.clear()
+            assert await line.until(call, Mark) == Mark("0", played=False)
+
+    line.run(main())
+
+
 def test_the_end_of_the_engine_is_the_end_of_its_calls(line: Any) -> None:
     async def main() -> None:
         async with Engine(QUIET) as engine:
@@ -184,6 +213,8 @@ def test_what_cannot_be_is_refused(line: Any) -> None:
                 engine.expect("t", ttl_ms=1000)
             with pytest.raises(ConfigError, match="1 to 128 bytes"):
                 engine.expect("t" * 129, ttl_ms=1000)
+            with pytest.raises(ConfigError, match="letters, digits"):
+                engine.expect("t/u", ttl_ms=1000)
             with pytest.raises(ConfigError, match="pieces of 10 ms"):
                 engine.expect("u", ttl_ms=1000, piece_ms=10)
             engine.expect("u", ttl_ms=1000)
@@ -192,6 +223,8 @@ def test_what_cannot_be_is_refused(line: Any) -> None:
             with pytest.raises(MediaError, match="cannot listen"):
                 async with Engine(EngineSettings(port=engine.port, scheduling="default", voices=False)):
                     pass
+        with pytest.raises(MediaError, match="not running"):
+            engine.expect("v", ttl_ms=1000)
         with pytest.raises(ConfigError, match="lead of 200 ms"):
             EngineSettings(lead_ms=200)
         with pytest.raises(ConfigError, match="no address"):

@@ -193,6 +193,9 @@ impl Caller {
         self.awaiting_reply = false;
         self.turns_taken += 1;
         report.count(if backchannel { "backchannels" } else { "turns" });
+        if self.awaiting_clear {
+            report.count("interruptions");
+        }
     }
 
     fn end_speech(&mut self, backchannel: bool, script: &Script, now_us: i64, report: &mut Report) {
@@ -202,14 +205,16 @@ impl Caller {
             self.left = (self.dice.between(script.pause_s) * 50.0) as i64;
             return;
         }
-        if self.awaiting_clear {
-            report.count("missed_clears");
-            self.awaiting_clear = false;
-        }
         self.state = State::Hearing;
         self.speech_end_us = now_us;
-        self.awaiting_reply = true;
-        self.left = (script.reply_timeout_s * 50.0) as i64;
+        // A reply that was not interrupted goes on: what comes next of it answers nothing.
+        self.awaiting_reply = !self.awaiting_clear;
+        if std::mem::take(&mut self.awaiting_clear) {
+            report.count("missed_clears");
+            self.left = (self.dice.between(script.barge_after_s) * 50.0) as i64;
+        } else {
+            self.left = (script.reply_timeout_s * 50.0) as i64;
+        }
     }
 
     /// Take a message of sound, μ-law in Base64.

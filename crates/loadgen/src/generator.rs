@@ -151,7 +151,7 @@ impl Generator {
         socket.set_nodelay(true)?;
         let faults = &self.plan.faults;
         let fault = faults
-            .get(index % faults.len().max(1))
+            .get(index / 10 % faults.len().max(1))
             .copied()
             .filter(|_| index % 10 == 9);
         if fault == Some(Fault::SlowReader) {
@@ -194,7 +194,7 @@ impl Generator {
             }
             let token = format!("{}{index}", self.plan.token);
             if !line.read(&token, &self.script, now_us, &mut self.report) {
-                self.report.count("disconnected");
+                self.report.count_always("disconnected");
                 self.lines[index] = None;
             }
         }
@@ -220,7 +220,7 @@ impl Generator {
             None => true,
         };
         if !kept || line.flush().is_err() {
-            self.report.count(if kept { "disconnected" } else { "left" });
+            self.report.count_always(if kept { "disconnected" } else { "left" });
             self.lines[index] = None;
         }
     }

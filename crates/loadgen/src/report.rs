@@ -70,8 +70,13 @@ pub struct Report {
 impl Report {
     pub fn count(&mut self, name: &'static str) {
         if self.open {
-            *self.counts.entry(name).or_default() += 1;
+            self.count_always(name);
         }
+    }
+
+    /// Count what matters before the window, too.
+    pub fn count_always(&mut self, name: &'static str) {
+        *self.counts.entry(name).or_default() += 1;
     }
 
     /// One JSON object; `void_ms` is the lateness of our own beyond which latencies mean nothing.

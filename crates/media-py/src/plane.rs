@@ -13,7 +13,7 @@ use pyo3::types::{PyByteArray, PyDict, PyList, PyTuple};
 use vivavoce_media::admission::Unfit;
 use vivavoce_media::call::Limits;
 use vivavoce_media::detector::Model;
-use vivavoce_media::door::{CallId, Command, Happening, reason};
+use vivavoce_media::door::{CallId, Happening, reason};
 use vivavoce_media::engine::{Absent, Config, Engine, Sound, Unplayed};
 use vivavoce_media::playout::Fate;
 use vivavoce_media::reflex::{Policy, Settings as ReflexSettings};
@@ -118,7 +118,7 @@ impl Plane {
                 limits: Limits::default(),
                 reflex: ReflexSettings::default(),
                 lead_us: 1000 * lead_ms,
-                most_calls: calls.div_ceil(workers.max(1)),
+                most_calls: calls,
                 most_anonymous: anonymous,
                 door_hz: rate_hz,
                 duck_db: -15.0,
@@ -159,6 +159,7 @@ impl Plane {
         match self.engine().expect(token, ttl_ms, policy, piece_ms) {
             Ok(call) => Ok(call.0),
             Err(Unfit::Length) => Err(PyValueError::new_err("a token has 1 to 128 bytes")),
+            Err(Unfit::Character) => Err(PyValueError::new_err("a token has letters, digits and -._~+= only")),
             Err(Unfit::Known) => Err(PyValueError::new_err("this token is expected already")),
             Err(Unfit::Full) => Err(PyConnectionError::new_err(
                 "as many calls are expected as there is room for",
@@ -189,28 +190,28 @@ impl Plane {
     }
 
     fn mark(&self, call: u32, name: u32) -> PyResult<bool> {
-        self.ask(call, |call| Command::Mark { call, name })
+        self.engine().mark(CallId(call), name).map_err(absent)
     }
 
     fn clear(&self, call: u32) -> PyResult<bool> {
-        self.ask(call, |call| Command::Clear { call })
+        self.engine().clear(CallId(call)).map_err(absent)
     }
 
     #[pyo3(name = "policy")]
     fn set_policy(&self, call: u32, policy: &str) -> PyResult<bool> {
         let policy = self::policy(policy)?;
-        self.ask(call, |call| Command::Policy { call, policy })
+        self.engine().set_policy(CallId(call), policy).map_err(absent)
     }
 
     fn confirm(&self, call: u32) -> PyResult<bool> {
-        self.ask(call, |call| Command::Confirm { call })
+        self.engine().confirm(CallId(call)).map_err(absent)
     }
 
     fn hang_up(&self, call: u32) -> PyResult<bool> {
-        self.ask(call, |call| Command::HangUp { call })
+        self.engine().hang_up(CallId(call)).map_err(absent)
     }
 
-    /// Ask for the next piece of a caller's sound.
+    /// Ask for more of a caller's sound.
     fn want(&self, call: u32) {
         self.engine().want(CallId(call));
     }
@@ -288,6 +289,7 @@ impl Plane {
         dict.set_item("clear_ms", quantiles(py, &merged(|worker| &worker.clear_us))?)?;
         dict.set_item("silero_wait_ms", quantiles(py, &merged(|worker| &worker.wait_us))?)?;
         dict.set_item("event_age_ms", quantiles(py, engine.age_us())?)?;
+        dict.set_item("threads_lost", engine.threads_lost())?;
         let detector = engine.detector();
         dict.set_item("silero_windows", detector.windows.load(Ordering::Relaxed))?;
         dict.set_item("silero_runs", detector.runs.load(Ordering::Relaxed))?;
@@ -310,10 +312,5 @@ impl Plane {
 impl Plane {
     fn engine(&self) -> MutexGuard<'_, Engine> {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ask(&self, call: u32, command: impl FnOnce(CallId) -> Command) -> PyResult<bool> {
-        let call = CallId(call);
-        self.engine().ask(call, command(call)).map_err(absent)
     }
 }

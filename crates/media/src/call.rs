@@ -13,14 +13,15 @@ use crate::wire::{dialect, handshake};
 /// What bounds a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The longest message, in bytes.
+    /// The longest message, in bytes, and the longest of who has not shown a token.
     pub message: usize,
+    pub anonymous_message: usize,
     /// How long a connection may be without a token.
     pub anonymous_us: u64,
     /// How long an admitted peer may say nothing at all.
     pub silence_us: u64,
-    /// Bytes that may wait for a peer that reads slowly, beside what the system holds: five seconds of sound.
-    pub unsent: usize,
+    /// How long a peer may take nothing while something waits for it.
+    pub blocked_us: u64,
     /// Messages of a peer that were not understood.
     pub misread: u32,
 }
@@ -29,9 +30,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message: 64 * 1024,
+            anonymous_message: 8 * 1024,
             anonymous_us: 5_000_000,
             silence_us: 10_000_000,
-            unsent: 64 * 1024,
+            blocked_us: 5_000_000,
             misread: 50,
         }
     }
@@ -95,7 +97,8 @@ enum Phase {
     Shaking,
     Anonymous(Box<dyn Dialect>),
     Admitted(Box<dyn Dialect>, Box<Voice>),
-    Over,
+    /// With what is to be given back of the voice.
+    Over(Option<Box<Voice>>),
 }
 
 /// One connection.
@@ -116,7 +119,7 @@ impl Call {
             limits,
             lead_us,
             phase: Phase::Shaking,
-            reader: Reader::new(limits.message),
+            reader: Reader::new(limits.anonymous_message),
             begun_us: now_us,
             heard_us: now_us,
             misread: 0,
@@ -126,7 +129,7 @@ impl Call {
     /// Whether the socket is to be closed once what was written to `out` is sent.
     #[must_use]
     pub const fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Over)
+        matches!(self.phase, Phase::Over(_))
     }
 
     /// Whether a token was shown.
@@ -175,18 +178,20 @@ impl Call {
             };
             if let Err(reason) = taken {
                 self.close(reason, listener, out);
+            } else if self.is_admitted() {
+                self.reader.set_limit(self.limits.message);
             }
         }
         used
     }
 
-    /// Do what time asks for; `unsent` is how many bytes still wait for the peer.
-    pub fn tick(&mut self, now_us: u64, unsent: usize, listener: &mut dyn Listener, out: &mut Vec<u8>) {
-        if unsent > self.limits.unsent {
+    /// Do what time asks for; `blocked_us` is how long bytes have been waiting for the peer to take them.
+    pub fn tick(&mut self, now_us: u64, blocked_us: Option<u64>, listener: &mut dyn Listener, out: &mut Vec<u8>) {
+        if blocked_us.is_some_and(|blocked_us| blocked_us > self.limits.blocked_us) {
             return self.end(Reason::SlowReader, listener);
         }
         match &mut self.phase {
-            Phase::Over => {}
+            Phase::Over(_) => {}
             Phase::Shaking | Phase::Anonymous(_) if now_us - self.begun_us > self.limits.anonymous_us => {
                 self.close(Reason::Unadmitted, listener, out);
             }
@@ -194,7 +199,10 @@ impl Call {
                 self.close(Reason::Silent, listener, out);
             }
             Phase::Admitted(dialect, voice) => {
-                voice.send(dialect.as_ref(), now_us, listener, out);
+                // What the wire does not take is not sent ahead either: it waits where it can be taken back.
+                if blocked_us.is_none() {
+                    voice.send(dialect.as_ref(), now_us, listener, out);
+                }
                 while let Some((name, fate)) = voice.playout.next_mark(now_us) {
                     listener.event(Event::Mark { name, fate });
                 }
@@ -207,7 +215,7 @@ impl Call {
     #[must_use]
     pub fn due_us(&self) -> u64 {
         match &self.phase {
-            Phase::Over => u64::MAX,
+            Phase::Over(_) => u64::MAX,
             Phase::Shaking | Phase::Anonymous(_) => self.begun_us + self.limits.anonymous_us + 1,
             Phase::Admitted(_, voice) => {
                 let silent_us = self.heard_us + self.limits.silence_us + 1;
@@ -233,15 +241,18 @@ impl Call {
 
     /// A chunk that is used up.
     pub fn spent(&mut self) -> Option<Chunk> {
-        self.voice()?.1.playout.spent()
+        match &mut self.phase {
+            Phase::Admitted(_, voice) | Phase::Over(Some(voice)) => voice.playout.spent(),
+            _ => None,
+        }
     }
 
     /// # Errors
     ///
     /// As [`Playout::mark`]; `Stale` for a connection that is not admitted or over.
-    pub fn mark(&mut self, name: u32) -> Result<(), Refused> {
+    pub fn mark(&mut self, name: u32, epoch: u32) -> Result<(), Refused> {
         self.voice()
-            .map_or(Err(Refused::Stale), |(_, voice)| voice.playout.mark(name))
+            .map_or(Err(Refused::Stale), |(_, voice)| voice.playout.mark(name, epoch))
     }
 
     /// Whether the peer hears something of ours, or soon will.
@@ -298,7 +309,7 @@ impl Call {
     }
 
     fn close(&mut self, reason: Reason, listener: &mut dyn Listener, out: &mut Vec<u8>) {
-        if !matches!(self.phase, Phase::Shaking | Phase::Over) {
+        if !matches!(self.phase, Phase::Shaking | Phase::Over(_)) {
             let code = match reason {
                 Reason::PeerClosed | Reason::HungUp => 1000,
                 Reason::Protocol(fault) => fault.code(),
@@ -311,7 +322,14 @@ impl Call {
 
     fn end(&mut self, reason: Reason, listener: &mut dyn Listener) {
         if !self.is_over() {
-            self.phase = Phase::Over;
+            let voice = match core::mem::replace(&mut self.phase, Phase::Over(None)) {
+                Phase::Admitted(_, mut voice) => {
+                    voice.clear(self.heard_us);
+                    Some(voice)
+                }
+                _ => None,
+            };
+            self.phase = Phase::Over(voice);
             listener.event(Event::Closed(reason));
         }
     }
@@ -395,7 +413,7 @@ fn take(
             }
             other => other,
         },
-        Phase::Shaking | Phase::Over => return Ok(()),
+        Phase::Shaking | Phase::Over(_) => return Ok(()),
     };
     match said {
         Ok(Said::Dtmf(digit)) => listener.event(Event::Dtmf(digit)),
@@ -421,7 +439,7 @@ fn token<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn admitted(phase: &mut Phase, coding: Coding, lead_us: u64) {
-    if let Phase::Anonymous(dialect) = core::mem::replace(phase, Phase::Over) {
+    if let Phase::Anonymous(dialect) = core::mem::replace(phase, Phase::Over(None)) {
         *phase = Phase::Admitted(dialect, Box::new(Voice::new(coding, lead_us)));
     }
 }

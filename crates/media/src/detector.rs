@@ -85,6 +85,8 @@ pub struct Detector {
     state: Vec<f32>,
     out: Vec<f32>,
     runs: u64,
+    /// Windows waited that the last run had no place for.
+    left: bool,
     stats: Arc<DetectorStats>,
 }
 
@@ -103,6 +105,7 @@ impl Detector {
             state: vec![0.0; MOST * STATE],
             out: vec![0.0; MOST],
             runs: 0,
+            left: false,
             stats,
         }
     }
@@ -110,7 +113,7 @@ impl Detector {
     /// Answer until `stop`.
     pub fn run(mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Acquire) {
-            while self.answer() == MOST {}
+            while self.answer() > 0 && self.left {}
             self.stats
                 .cpu_ns
                 .store(crate::stats::thread_cpu_ns(), Ordering::Relaxed);
@@ -157,12 +160,13 @@ impl Detector {
     /// Fill the batch, with one window of a call at most.
     fn gather(&mut self) {
         self.batch.clear();
+        self.left = false;
         self.runs += 1;
         for (n, desk) in self.desks.iter_mut().enumerate() {
-            while self.batch.len() < MOST {
-                let Ok(question) = desk.questions.peek() else { break };
+            while let Ok(question) = desk.questions.peek() {
                 let memory = &mut self.memories[question.call.place()];
-                if memory.run == self.runs {
+                if self.batch.len() == MOST || memory.run == self.runs {
+                    self.left = true;
                     break;
                 }
                 if question.ask.fresh {

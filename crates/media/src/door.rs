@@ -47,6 +47,8 @@ pub enum Command {
     Mark {
         call: CallId,
         name: u32,
+        /// That of the last sound before it.
+        epoch: u32,
     },
     Clear {
         call: CallId,
@@ -119,6 +121,11 @@ impl Ticket {
     /// Make it one's own; false where somebody else did.
     pub fn claim(&self) -> bool {
         !self.claimed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether it is somebody's already.
+    pub fn is_claimed(&self) -> bool {
+        self.claimed.load(Ordering::Acquire)
     }
 
     /// The way for the caller's sound, for who claimed the ticket.
@@ -287,11 +294,16 @@ impl Upwards {
             return false;
         }
         let told = self.events.push(happening.pack(call, at_us)).is_ok();
+        self.ring();
+        told
+    }
+
+    /// Ring the bell, unless it was not heard yet.
+    pub fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             // A full counter is one that was rung.
             let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
         }
-        told
     }
 
     /// Take what happened first; the taker lowers [`Progress::waiting`].

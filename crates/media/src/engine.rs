@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crate::admission::{LONGEST, Unfit};
+use crate::admission::{self, Unfit};
 use crate::audio::resample::{Resampler, UnsupportedRatio};
+use crate::call::Reason;
 use crate::detector::{Desk, Detector, Model};
-use crate::door::{CallId, Command, EXPIRED, Happening, MOST_PLACES, Progress, STOPPED, Started, Ticket, Upwards};
+use crate::door::{CallId, Command, EXPIRED, Happening, MOST_PLACES, STOPPED, Started, Ticket, Upwards, number};
+use crate::lane::Lane;
+use crate::party::Party;
+pub use crate::party::Sound;
 use crate::playout::Settings as PlayoutSettings;
-use crate::queue::chunks::Chunk;
 use crate::reflex::Policy;
 use crate::stats::{DetectorStats, Histogram, WorkerStats};
 use crate::worker::{Settings, Ways, Worker};
@@ -56,70 +59,6 @@ const COMMANDS: usize = 4096;
 /// Windows that may wait for the detector: two of each call that speaks.
 const QUESTIONS: usize = 2048;
 
-struct Lane {
-    commands: rtrb::Producer<Command>,
-    spent: rtrb::Consumer<Chunk>,
-    /// Pieces that the worker holds.
-    held: usize,
-    stats: Arc<WorkerStats>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Lane {
-    fn send(&mut self, command: Command) -> bool {
-        self.commands.push(command).is_ok()
-    }
-
-    /// Free what was played.
-    fn reclaim(&mut self) {
-        while self.spent.pop().is_ok() {
-            self.held -= 1;
-        }
-    }
-}
-
-/// A call as the door knows it.
-struct Party {
-    ticket: Arc<Ticket>,
-    sound: rtrb::Consumer<i16>,
-    /// Samples that make a piece of the caller's sound.
-    piece: usize,
-    /// Samples given out so far, and given in.
-    taken: u64,
-    given: u64,
-    /// Pieces of speech given in.
-    chunks: u32,
-    /// Whether the next piece of sound is asked for.
-    wanted: bool,
-    /// Between the speaker's rate and the wire's, for one epoch.
-    speech: Option<(u32, u32, Resampler)>,
-}
-
-impl Party {
-    fn progress(&self) -> &Progress {
-        &self.ticket.progress
-    }
-
-    fn take(&mut self, count: usize) -> Sound {
-        let samples = take(&mut self.sound, count);
-        let start = self.taken;
-        self.taken += samples.len() as u64;
-        Sound {
-            call: self.ticket.id,
-            start,
-            samples,
-        }
-    }
-}
-
-/// Sound of a caller: `start` counts samples at the door's rate since the call began.
-#[derive(Debug)]
-pub struct Sound {
-    pub call: CallId,
-    pub start: u64,
-    pub samples: Vec<i16>,
-}
-
 /// What the door was told.
 #[derive(Clone, Copy, Debug)]
 pub struct Report {
@@ -139,6 +78,8 @@ pub struct Engine {
     parties: Vec<Option<Party>>,
     free: Vec<u16>,
     turns: Vec<u16>,
+    /// Calls that we hung up before they came.
+    withdrawn: Vec<CallId>,
     door_hz: u32,
     door_s: usize,
     detector: Arc<DetectorStats>,
@@ -156,10 +97,10 @@ impl Engine {
     ///
     /// With more calls than there are numbers for, or without workers.
     pub fn start(config: &Config, model: Option<Box<dyn Model>>) -> io::Result<Self> {
-        let places = config.worker.most_calls * config.workers;
+        let places = config.worker.most_calls;
         assert!(
-            (1..=MOST_PLACES).contains(&places),
-            "between one call and {MOST_PLACES}"
+            (1..=MOST_PLACES).contains(&places) && config.workers > 0,
+            "a worker, and between one call and {MOST_PLACES}"
         );
         let begun = Instant::now();
         let listener = TcpListener::bind(config.bind)?;
@@ -168,7 +109,7 @@ impl Engine {
         let (mut lanes, mut desks, mut workers) = (vec![], vec![], vec![]);
         for index in 0..config.workers {
             let (commands, orders) = rtrb::RingBuffer::new(COMMANDS);
-            let (used, spent) = rtrb::RingBuffer::new(config.worker.most_calls * PlayoutSettings::default().chunks);
+            let (used, spent) = rtrb::RingBuffer::new(places * PlayoutSettings::default().chunks);
             let (ask, questions) = rtrb::RingBuffer::new(QUESTIONS);
             let (answer, answers) = rtrb::RingBuffer::new(QUESTIONS);
             let stats = Arc::<WorkerStats>::default();
@@ -176,7 +117,7 @@ impl Engine {
                 listener: listener.try_clone()?,
                 commands: orders,
                 spent: used,
-                questions: ask,
+                questions: model.is_some().then_some(ask),
                 answers,
                 upwards: Arc::clone(&upwards),
                 stats: Arc::clone(&stats),
@@ -186,13 +127,7 @@ impl Engine {
                 questions,
                 answers: answer,
             });
-            lanes.push(Lane {
-                commands,
-                spent,
-                held: 0,
-                stats,
-                thread: None,
-            });
+            lanes.push(Lane::new(commands, spent, stats));
         }
         let stop = Arc::new(AtomicBool::new(false));
         let detector = Arc::<DetectorStats>::default();
@@ -206,6 +141,7 @@ impl Engine {
             parties: (0..places).map(|_| None).collect(),
             free: (0..places as u32).rev().map(|place| place as u16).collect(),
             turns: vec![0; places],
+            withdrawn: vec![],
             door_hz: config.worker.door_hz,
             door_s: config.door_s,
             detector: Arc::clone(&detector),
@@ -240,13 +176,11 @@ impl Engine {
     ///
     /// What is wrong with the token, or that there are too many calls.
     pub fn expect(&mut self, token: &[u8], ttl_ms: u64, policy: Policy, piece_ms: u32) -> Result<CallId, Unfit> {
-        if token.is_empty() || token.len() > LONGEST {
-            return Err(Unfit::Length);
-        }
+        admission::fit(token)?;
         if self.parties.iter().flatten().any(|party| *party.ticket.token == *token) {
             return Err(Unfit::Known);
         }
-        if self.lanes.iter().any(|lane| lane.commands.slots() == 0) {
+        if self.lanes.iter().any(|lane| !lane.has_room()) {
             return Err(Unfit::Full);
         }
         let place = self.free.pop().ok_or(Unfit::Full)?;
@@ -259,16 +193,7 @@ impl Engine {
             lane.send(Command::Expect(Arc::clone(&ticket)));
         }
         let piece = (self.door_hz / 1000 * piece_ms) as usize;
-        self.parties[usize::from(place)] = Some(Party {
-            ticket,
-            sound,
-            piece,
-            taken: 0,
-            given: 0,
-            chunks: 0,
-            wanted: false,
-            speech: None,
-        });
+        self.parties[usize::from(place)] = Some(Party::new(ticket, sound, piece));
         Ok(id)
     }
 
@@ -291,6 +216,7 @@ impl Engine {
         };
         let settings = PlayoutSettings::default();
         let room = u64::from(started.rate_hz) * u64::from(settings.queue_s);
+        let (waiting, mut placed) = (party.waiting(), party.has_room());
         if !matches!(party.speech, Some((of, rate, _)) if of == epoch && rate == rate_hz) {
             let resampler = Resampler::new(rate_hz, started.rate_hz).map_err(Unplayed::Rate)?;
             party.speech = Some((epoch, rate_hz, resampler));
@@ -299,16 +225,12 @@ impl Engine {
             return Err(Unplayed::Full);
         };
         let count = resampler.max_output(samples.len() + if last { resampler.look_ahead() } else { 0 });
-        let waiting = party.given - party.ticket.progress.consumed.load(Ordering::Acquire);
         if count as u64 > room {
             return Err(Unplayed::TooLong);
         }
         lane.reclaim();
-        let held = party
-            .chunks
-            .wrapping_sub(party.ticket.progress.spent.load(Ordering::Acquire)) as usize;
-        let no_piece = held >= settings.chunks || lane.held == lane.spent.buffer().capacity();
-        if waiting + count as u64 > room || no_piece || lane.commands.slots() == 0 {
+        placed &= lane.has_room_for_speech();
+        if waiting + count as u64 > room || !placed {
             return Err(Unplayed::Full);
         }
         let mut chunk = Vec::with_capacity(count);
@@ -318,30 +240,74 @@ impl Engine {
             party.speech = None;
         }
         if !chunk.is_empty() {
-            party.given += chunk.len() as u64;
-            party.chunks = party.chunks.wrapping_add(1);
-            lane.held += 1;
-            lane.send(Command::Play {
-                call,
-                epoch,
-                chunk: chunk.into_boxed_slice(),
-            });
+            party.note_given(epoch, chunk.len());
+            lane.play(call, epoch, chunk.into_boxed_slice());
         }
         Ok(())
     }
 
-    /// Ask for something else than speech; false where there is no room now.
+    /// Ask to be told when all that was played so far was heard; false where too many marks wait.
     ///
     /// # Errors
     ///
     /// Where the call is not there.
-    pub fn ask(&mut self, call: CallId, command: Command) -> Result<bool, Absent> {
+    pub fn mark(&mut self, call: CallId, name: u32) -> Result<bool, Absent> {
         let (party, lane) = self.speak_to(call)?;
-        if matches!(command, Command::Clear { .. }) {
-            // What a filter holds back is cleared with the rest.
-            party.speech = None;
+        if !lane.has_room() {
+            return Ok(false);
         }
-        Ok(lane.send(command))
+        Ok(party
+            .mark()
+            .is_some_and(|epoch| lane.send(Command::Mark { call, name, epoch })))
+    }
+
+    /// Fall silent; false where there is no room for commands now.
+    ///
+    /// # Errors
+    ///
+    /// Where the call is not there.
+    pub fn clear(&mut self, call: CallId) -> Result<bool, Absent> {
+        let (party, lane) = self.speak_to(call)?;
+        // What a filter holds back is cleared with the rest.
+        party.speech = None;
+        Ok(lane.send(Command::Clear { call }))
+    }
+
+    /// Change how the caller may interrupt; false where there is no room for commands now.
+    ///
+    /// # Errors
+    ///
+    /// Where the call is not there.
+    pub fn set_policy(&mut self, call: CallId, policy: Policy) -> Result<bool, Absent> {
+        Ok(self.speak_to(call)?.1.send(Command::Policy { call, policy }))
+    }
+
+    /// Say that what the caller says has meaning; false where there is no room for commands now.
+    ///
+    /// # Errors
+    ///
+    /// Where the call is not there.
+    pub fn confirm(&mut self, call: CallId) -> Result<bool, Absent> {
+        Ok(self.speak_to(call)?.1.send(Command::Confirm { call }))
+    }
+
+    /// End a call, or expect it no longer; false where there is no room for commands now.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody knows the call.
+    pub fn hang_up(&mut self, call: CallId) -> Result<bool, Absent> {
+        let party = self.party(call).ok_or(Absent::Unknown)?;
+        if party.ticket.claim() {
+            self.withdrawn.push(call);
+            self.upwards.ring();
+            return Ok(true);
+        }
+        if self.lanes.iter().any(|lane| !lane.has_room()) {
+            return Ok(false);
+        }
+        // The call may just have begun, and whose it is not be known yet.
+        Ok(self.lanes.iter_mut().all(|lane| lane.send(Command::HangUp { call })))
     }
 
     /// Take all that happened, oldest first. A call stays until [`Self::forget`].
@@ -350,37 +316,36 @@ impl Engine {
         let now_us = self.now_us();
         while let Some((call, happening, at_us)) = self.upwards.take() {
             self.age_us.note(now_us.saturating_sub(at_us));
-            let Some(party) = self.party(call) else { continue };
-            if matches!(happening, Happening::Confirmed { .. }) {
-                party.speech = None;
+            if self.party(call).is_some_and(|party| party.note(happening)) {
+                each(Report { call, happening, at_us });
             }
-            each(Report { call, happening, at_us });
         }
-        self.expire(now_us, each);
+        for (call, end) in self.ends(now_us) {
+            let happening = Happening::Closed(end);
+            if self.party(call).is_some_and(|party| party.note(happening)) {
+                let at_us = now_us;
+                each(Report { call, happening, at_us });
+            }
+        }
     }
 
-    /// Ask for the next piece of a caller's sound.
+    /// Ask for more of a caller's sound.
     pub fn want(&mut self, call: CallId) {
         if let Some(party) = self.party(call) {
-            party.wanted = true;
+            party.want();
         }
     }
 
-    /// Take the pieces that were asked for and are whole.
+    /// Take all whole pieces of the calls for which more was asked.
     pub fn sounds(&mut self, mut each: impl FnMut(Sound)) {
         for party in self.parties.iter_mut().flatten() {
-            if party.wanted && party.sound.slots() >= party.piece {
-                party.wanted = false;
-                each(party.take(party.piece));
-            }
+            party.sounds(&mut each);
         }
     }
 
     /// The rest of a caller's sound, where it is less than a piece; None for a call that is forgotten.
     pub fn rest(&mut self, call: CallId) -> Option<Sound> {
-        let party = self.party(call)?;
-        let count = party.sound.slots().min(party.piece);
-        Some(party.take(count))
+        Some(self.party(call)?.rest())
     }
 
     /// Make room for one more event of a call.
@@ -420,6 +385,18 @@ impl Engine {
         self.lanes.iter().map(|lane| &*lane.stats)
     }
 
+    /// Threads that are no more though nobody stopped them: a fault of ours, which a restart mends.
+    #[must_use]
+    pub fn threads_lost(&self) -> usize {
+        let lanes = self.lanes.iter().filter(|lane| lane.has_ended()).count();
+        let deaf = self.listening.as_ref().is_some_and(JoinHandle::is_finished);
+        if self.stop.load(Ordering::Acquire) {
+            0
+        } else {
+            lanes + usize::from(deaf)
+        }
+    }
+
     #[must_use]
     pub fn detector(&self) -> &DetectorStats {
         &self.detector
@@ -430,7 +407,7 @@ impl Engine {
         self.stop.store(true, Ordering::Release);
         for lane in &mut self.lanes {
             // The ring empties itself within a millisecond.
-            while lane.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && !lane.send(Command::Stop) {
+            while !lane.has_ended() && !lane.send(Command::Stop) {
                 std::thread::yield_now();
             }
         }
@@ -446,56 +423,45 @@ impl Engine {
     }
 
     fn speak_to(&mut self, call: CallId) -> Result<(&mut Party, &mut Lane), Absent> {
-        let party = self
-            .parties
-            .get_mut(call.place())
-            .and_then(Option::as_mut)
-            .ok_or(Absent::Unknown)?;
-        if party.ticket.id != call {
-            return Err(Absent::Unknown);
-        }
-        let worker = party.ticket.progress.started.get().ok_or(Absent::NotStarted)?.worker;
+        let party = known(&mut self.parties, call).ok_or(Absent::Unknown)?;
+        let worker = party.worker().ok_or(Absent::NotStarted)?;
         Ok((party, &mut self.lanes[worker]))
     }
 
     fn party(&mut self, call: CallId) -> Option<&mut Party> {
-        self.parties
-            .get_mut(call.place())?
-            .as_mut()
-            .filter(|party| party.ticket.id == call)
+        known(&mut self.parties, call)
     }
 
-    /// Tell of those who never came, and of those whom the end of the engine cut off.
-    fn expire(&mut self, now_us: u64, mut each: impl FnMut(Report)) {
+    /// Ends that no worker tells: of calls that were withdrawn or never came, and of those whose thread is no more.
+    fn ends(&mut self, now_us: u64) -> Vec<(CallId, u32)> {
         let stopped = self.stop.load(Ordering::Acquire);
-        for party in self.parties.iter().flatten() {
+        let mut ends: Vec<_> = self
+            .withdrawn
+            .drain(..)
+            .map(|call| (call, number(Reason::HungUp)))
+            .collect();
+        for party in self.parties.iter().flatten().filter(|party| !party.is_over()) {
             let ticket = &party.ticket;
-            if (now_us > ticket.until_us || stopped) && ticket.progress.started.get().is_none() && ticket.claim() {
-                let end = if stopped { STOPPED } else { EXPIRED };
-                each(Report {
-                    call: ticket.id,
-                    happening: Happening::Closed(end.0),
-                    at_us: now_us,
-                });
+            let lost = |worker: usize| !stopped && self.lanes[worker].has_ended();
+            if party.worker().is_some_and(lost) {
+                ends.push((ticket.id, number(Reason::Broken)));
+            } else if (now_us > ticket.until_us || stopped) && party.worker().is_none() && ticket.claim() {
+                ends.push((ticket.id, if stopped { STOPPED } else { EXPIRED }.0));
             }
         }
+        ends
     }
+}
+
+fn known(parties: &mut [Option<Party>], call: CallId) -> Option<&mut Party> {
+    parties
+        .get_mut(call.place())?
+        .as_mut()
+        .filter(|party| party.ticket.id == call)
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn take(ring: &mut rtrb::Consumer<i16>, count: usize) -> Vec<i16> {
-    let Ok(chunk) = ring.read_chunk(count) else {
-        return Vec::new();
-    };
-    let (first, second) = chunk.as_slices();
-    let mut samples = Vec::with_capacity(count);
-    samples.extend_from_slice(first);
-    samples.extend_from_slice(second);
-    chunk.commit_all();
-    samples
 }

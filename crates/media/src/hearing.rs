@@ -17,6 +17,8 @@ const PER_MS: u64 = RATE_HZ as u64 / 1000;
 /// Acts that may wait: those of all windows that one message can hold.
 const MOST_ACTS: usize = 64;
 
+/// What we say while we say nothing, a frame of any rate at most.
+const SILENCE: [i16; 960] = [0; 960];
 /// Below this probability nobody asks whose voice it is.
 const LEAST: f32 = 0.3;
 /// So many loud frames in a row are no click.
@@ -94,6 +96,9 @@ impl Hearing {
 
     /// Take the caller's next sound. `ask` passes a window on to the detector, unless it has no room.
     pub fn hear(&mut self, samples: &[i16], playing: bool, ask: &mut dyn FnMut(&Ask) -> bool) {
+        if !playing {
+            self.played.push(&SILENCE[..samples.len().min(SILENCE.len())]);
+        }
         self.at_door.clear();
         self.to_door.push(samples, &mut self.at_door);
         self.pass_on();

@@ -9,11 +9,14 @@
 pub mod admission;
 pub mod audio;
 pub mod call;
+mod connection;
 pub mod detector;
 pub mod door;
 pub mod engine;
 pub mod hearing;
+mod lane;
 mod office;
+mod party;
 pub mod playout;
 pub mod queue;
 pub mod reflex;

@@ -62,7 +62,7 @@ pub enum Fate {
 pub struct Dropped {
     /// Sound that was queued and will not be sent.
     pub samples: u64,
-    /// Sound that was sent and will be heard all the same.
+    /// Sound that was sent and, where the peer does not drop it, is heard all the same.
     pub lead_us: u64,
 }
 
@@ -100,9 +100,9 @@ pub struct Playout {
     /// Since when something waits.
     waits_from_us: u64,
     /// The epoch of which the last frame was.
-    sent_epoch: u32,
+    sent_epoch: Option<u32>,
     /// The newest epoch that was played, and the oldest that still may be.
-    epoch: u32,
+    epoch: Option<u32>,
     floor: u32,
     /// Samples that were queued before the newest epoch.
     epoch_from: u64,
@@ -120,8 +120,8 @@ impl Playout {
             sent: 0,
             heard_at_us: 0,
             waits_from_us: 0,
-            sent_epoch: 0,
-            epoch: 0,
+            sent_epoch: None,
+            epoch: None,
             floor: 0,
             epoch_from: 0,
         }
@@ -138,8 +138,8 @@ impl Playout {
         } else if self.samples.len() + chunk.len() > self.limit() || !self.samples.has_room() {
             Refused::Full
         } else {
-            if epoch > self.epoch || self.queued == 0 {
-                self.epoch = self.epoch.max(epoch);
+            if self.epoch.is_none_or(|newest| epoch > newest) {
+                self.epoch = Some(epoch);
                 self.epoch_from = self.queued;
             }
             if self.samples.is_empty() {
@@ -158,12 +158,15 @@ impl Playout {
         self.samples.spent()
     }
 
-    /// Ask to be told when everything queued so far was heard.
+    /// Ask to be told when everything queued so far was heard; `epoch` is that of the last of it.
     ///
     /// # Errors
     ///
-    /// `Full` when too many marks wait.
-    pub fn mark(&mut self, name: u32) -> Result<(), Refused> {
+    /// `Full` when too many marks wait, `Stale` when the epoch was cleared.
+    pub fn mark(&mut self, name: u32, epoch: u32) -> Result<(), Refused> {
+        if epoch < self.floor {
+            return Err(Refused::Stale);
+        }
         if self.marks.len() == self.settings.marks {
             return Err(Refused::Full);
         }
@@ -173,22 +176,22 @@ impl Playout {
 
     /// Take back what was not sent. Sound of the epochs so far is refused from now on.
     ///
-    /// The marks that wait are reported by [`Self::next_mark`] as cleared, except those of sound that was sent.
+    /// The peer is told to drop what it holds, so that nothing more is heard; the marks of all that are reported by
+    /// [`Self::next_mark`] as cleared.
     pub fn clear(&mut self, now_us: u64) -> Dropped {
         let samples = self.samples.len() as u64;
         self.samples.clear();
+        let (lead_us, heard) = (self.ahead_us(now_us), self.heard(now_us));
         for mark in &mut self.marks {
-            if mark.at > self.sent {
+            if mark.at > heard {
                 mark.at = CLEARED;
             }
         }
-        self.queued = self.sent;
+        (self.sent, self.queued) = (heard, heard);
+        self.heard_at_us = self.heard_at_us.min(now_us);
         self.epoch_from = self.epoch_from.min(self.queued);
-        self.floor = self.epoch + 1;
-        Dropped {
-            samples,
-            lead_us: self.ahead_us(now_us),
-        }
+        self.floor = self.epoch.map_or(self.floor, |epoch| epoch.saturating_add(1));
+        Dropped { samples, lead_us }
     }
 
     /// Write the next frame into `out` if one is due.
@@ -352,7 +355,7 @@ mod tests {
     fn after_clear_nothing_goes_out_and_old_epochs_are_refused() {
         let mut playout = Playout::new(Settings::default());
         play(&mut playout, 4, &ramp(0, 10 * FRAME)).expect("there is room");
-        playout.mark(1).expect("there is room");
+        playout.mark(1, 1).expect("there is room");
         frames(&mut playout, 0);
         let dropped = playout.clear(10_000);
         assert_eq!(
@@ -369,15 +372,33 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_of_sound_that_was_sent_is_played_though_the_rest_is_cleared() {
+    fn only_marks_of_what_was_heard_are_played_when_it_is_cleared() {
         let mut playout = Playout::new(Settings::default());
-        play(&mut playout, 1, &ramp(0, 2 * FRAME)).expect("there is room");
-        playout.mark(7).expect("there is room");
-        play(&mut playout, 1, &ramp(0, 9 * FRAME)).expect("there is room");
+        for name in 0..3 {
+            play(&mut playout, 1, &ramp(0, FRAME)).expect("there is room");
+            playout.mark(name, 1).expect("there is room");
+        }
         frames(&mut playout, 0);
-        playout.clear(0);
+        assert_eq!(playout.clear(20_000).lead_us, 40_000);
+        let told: Vec<_> = std::iter::from_fn(|| playout.next_mark(20_000)).collect();
+        assert_eq!(told, [(0, Fate::Played), (1, Fate::Cleared), (2, Fate::Cleared)]);
+        assert_eq!(playout.heard(9_000_000), FRAME as u64);
+        assert_eq!(playout.mark(3, 1), Err(Refused::Stale));
+        // The peer holds nothing any more: what comes next is heard at once.
+        play(&mut playout, 2, &ramp(0, FRAME)).expect("there is room");
+        playout.mark(4, 2).expect("there is room");
+        assert_eq!(frames(&mut playout, 20_000).len(), 1);
         assert_eq!(playout.next_mark(39_999), None);
-        assert_eq!(playout.next_mark(40_000), Some((7, Fate::Played)));
+        assert_eq!(playout.next_mark(40_000), Some((4, Fate::Played)));
+    }
+
+    #[test]
+    fn clearing_a_call_that_said_nothing_refuses_nothing() {
+        let mut playout = Playout::new(Settings::default());
+        playout.clear(0);
+        assert_eq!(play(&mut playout, 0, &ramp(0, FRAME)), Ok(()));
+        playout.clear(0);
+        assert_eq!(play(&mut playout, 0, &ramp(0, FRAME)), Err(Refused::Stale));
     }
 
     #[test]
@@ -442,7 +463,7 @@ mod tests {
     fn a_mark_that_was_cleared_stays_so_when_more_is_played() {
         let mut playout = Playout::new(Settings::default());
         play(&mut playout, 1, &ramp(0, 9 * FRAME)).expect("there is room");
-        playout.mark(3).expect("there is room");
+        playout.mark(3, 1).expect("there is room");
         playout.clear(0);
         play(&mut playout, 2, &ramp(0, 20 * FRAME)).expect("there is room");
         assert_eq!(playout.next_mark(0), Some((3, Fate::Cleared)));

@@ -3,8 +3,8 @@
 //! Sleeping to the next millisecond and then serving every socket that has something costs a third of what waking for each
 //! packet does. A frame path takes no lock and allocates nothing. A fault in a call's code ends that call alone.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{ErrorKind, Read};
+use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -14,35 +14,28 @@ use rustix::thread::clock_nanosleep_absolute;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::call::{Call, Event, Listener, Reason};
+use crate::connection::Connection;
 use crate::detector::Answer;
 use crate::door::{CallId, Command, Happening};
-use crate::office::{Clerk, Guest, NOBODY, Office};
+use crate::office::{Clerk, NOBODY, Office};
 pub use crate::office::{Settings, Ways};
-use crate::playout::Fate;
+use crate::playout::{FRAME_US, Fate};
 use crate::queue::chunks::Chunk;
 use crate::scheduling;
 use crate::stats::thread_cpu_ns;
+use crate::wire::frame::LONGEST_HEADER;
 
 const TICK_NS: i64 = 1_000_000;
 /// Events of sockets that are taken at once.
 const MOST_EVENTS: usize = 1024;
+/// Bytes that are taken of a connection in one tick: a second and a half of telephone sound.
+const MOST_BYTES: usize = 16 * 1024;
 /// Left to itself the system would hold a minute of sound for a peer that does not read, and nobody would know.
 const SEND_BUFFER: usize = 32 * 1024;
 /// What epoll calls the listening socket.
 const LISTENER: u64 = u64::MAX;
 /// CPU time is noted every so many ticks.
 const NOTE_TICKS: u64 = 128;
-
-struct Connection {
-    socket: TcpStream,
-    call: Call,
-    guest: Option<Guest>,
-    /// Bytes of a message that is not whole, and bytes that the peer has not taken.
-    inbox: Vec<u8>,
-    outbox: Vec<u8>,
-    /// Only while bytes wait for the peer is epoll asked when it takes some.
-    blocked: bool,
-}
 
 /// The thread's whole state.
 pub struct Worker {
@@ -78,7 +71,7 @@ impl Worker {
             connections: (0..most).map(|_| None).collect(),
             free: (0..most as u32).rev().collect(),
             due: vec![u64::MAX; most],
-            buffer: vec![0; settings.limits.message + 64 * 1024],
+            buffer: vec![0; settings.limits.message + LONGEST_HEADER + MOST_BYTES],
             out: Vec::with_capacity(64 * 1024),
             ticks: 0,
             stopping: false,
@@ -109,7 +102,7 @@ impl Worker {
 
     /// Do all that is due now.
     fn tick(&mut self, ready: &mut Vec<epoll::Event>) {
-        self.office.now_us = self.office.begun.elapsed().as_micros() as u64;
+        self.office.look_at_the_clock();
         while let Ok(command) = self.office.ways.commands.pop() {
             self.obey(command);
         }
@@ -137,12 +130,10 @@ impl Worker {
                 Some(index) => self.play(index, epoch, chunk),
                 None => self.office.give_back(chunk),
             },
-            Command::Mark { call, name } => self.with_call(call, |call, listener, _| {
-                if call.mark(name).is_err() {
-                    listener.event(Event::Mark {
-                        name,
-                        fate: Fate::Cleared,
-                    });
+            Command::Mark { call, name, epoch } => self.with_call(call, |call, listener, _| {
+                if call.mark(name, epoch).is_err() {
+                    let fate = Fate::Cleared;
+                    listener.event(Event::Mark { name, fate });
                 }
             }),
             Command::Clear { call } => self.with_call(call, |call, listener, out| {
@@ -249,14 +240,7 @@ impl Worker {
                 self.office.now_us,
             );
             self.due[index as usize] = call.due_us();
-            self.connections[index as usize] = Some(Connection {
-                socket,
-                call,
-                guest: None,
-                inbox: Vec::new(),
-                outbox: Vec::new(),
-                blocked: false,
-            });
+            self.connections[index as usize] = Some(Connection::new(socket, call));
         }
     }
 
@@ -267,14 +251,14 @@ impl Worker {
         };
         let kept = connection.inbox.len();
         self.buffer[..kept].copy_from_slice(&connection.inbox);
-        let most = (kept + 64 * 1024).min(self.buffer.len());
+        let most = (kept + MOST_BYTES).min(self.buffer.len());
         let got = match connection.socket.read(&mut self.buffer[kept..most]) {
             Ok(0) => None,
             Ok(count) => Some(count),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
             Err(_) => None,
         };
-        let now_us = self.office.now_us;
+        let now_us = self.office.look_at_the_clock();
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut used = 0;
         self.with(index, |call, listener, out| match got {
@@ -289,11 +273,13 @@ impl Worker {
     }
 
     fn serve_time(&mut self, index: usize) {
-        let now_us = self.office.now_us;
-        let unsent = self.connections[index]
-            .as_ref()
-            .map_or(0, |connection| connection.outbox.len());
-        self.with(index, |call, listener, out| call.tick(now_us, unsent, listener, out));
+        // A tick is long when much is due: what leaves at its end is so much later.
+        let now_us = self.office.look_at_the_clock();
+        let from_us = self.connections[index].as_ref().and_then(|them| them.blocked_from_us);
+        let blocked_us = from_us.map(|from_us| now_us - from_us);
+        self.with(index, |call, listener, out| {
+            call.tick(now_us, blocked_us, listener, out);
+        });
     }
 
     fn find(&self, call: CallId) -> Option<usize> {
@@ -324,7 +310,9 @@ impl Worker {
             }
             let mut clerk = Clerk::new(office, guest, index);
             work(call, &mut clerk, out);
-            clerk.act(call, out);
+            if !call.is_over() {
+                clerk.act(call, out);
+            }
             if clerk.unheard {
                 call.give_up(Reason::Unheard, &mut clerk, out);
             }
@@ -352,9 +340,9 @@ impl Worker {
         if over || sent.is_err() {
             self.part(index);
         } else if let Some(connection) = &mut self.connections[index] {
-            connection.watch(&self.epoll, index);
-            if connection.outbox.len() > self.office.settings.limits.unsent {
-                self.due[index] = 0;
+            connection.watch(&self.epoll, index, self.office.now_us);
+            if connection.blocked_from_us.is_some() {
+                self.due[index] = self.due[index].clamp(now_us + 1, now_us + FRAME_US);
             }
         }
     }
@@ -366,6 +354,9 @@ impl Worker {
         };
         let mut clerk = Clerk::new(&mut self.office, &mut connection.guest, index);
         connection.call.lost(&mut clerk);
+        while let Some(chunk) = connection.call.spent() {
+            clerk.give_back(chunk);
+        }
         let _ = connection.socket.shutdown(Shutdown::Write);
         match &connection.guest {
             Some(guest) => self.office.places[guest.ticket.id.place()] = NOBODY,
@@ -375,42 +366,6 @@ impl Worker {
         }
         self.due[index] = u64::MAX;
         self.free.push(index as u32);
-    }
-}
-
-impl Connection {
-    /// Send what waits and then this; what the peer does not take waits.
-    fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        if !self.outbox.is_empty() {
-            self.outbox.extend_from_slice(bytes);
-            let sent = write(&mut self.socket, &self.outbox)?;
-            self.outbox.drain(..sent);
-        } else if !bytes.is_empty() {
-            let sent = write(&mut self.socket, bytes)?;
-            self.outbox.extend_from_slice(&bytes[sent..]);
-        }
-        Ok(())
-    }
-
-    fn watch(&mut self, epoll: &rustix::fd::OwnedFd, index: usize) {
-        let blocked = !self.outbox.is_empty();
-        if blocked != self.blocked {
-            let flags = if blocked {
-                epoll::EventFlags::IN | epoll::EventFlags::OUT
-            } else {
-                epoll::EventFlags::IN
-            };
-            let data = epoll::EventData::new_u64(index as u64);
-            // It cannot fail for a socket that is watched.
-            self.blocked = epoll::modify(epoll, &self.socket, data, flags).is_ok() && blocked;
-        }
-    }
-}
-
-fn write(socket: &mut TcpStream, bytes: &[u8]) -> std::io::Result<usize> {
-    match socket.write(bytes) {
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(0),
-        result => result,
     }
 }
 
@@ -424,6 +379,9 @@ fn after(time: Timespec, ns: i64) -> Timespec {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::net::TcpStream;
+
     use super::*;
     use crate::call::Limits;
     use crate::door::number;

@@ -83,7 +83,7 @@ impl Line {
 
     fn tick(&mut self, now_us: u64) -> Vec<u8> {
         self.out.clear();
-        self.call.tick(now_us, 0, &mut self.notes, &mut self.out);
+        self.call.tick(now_us, None, &mut self.notes, &mut self.out);
         self.out.clone()
     }
 }
@@ -135,7 +135,11 @@ fn what_is_late_silent_slow_or_wrong_is_closed_with_its_reason() {
     assert_eq!(line.notes.events, ["Closed(Silent)"]);
 
     let mut line = Line::begun();
-    line.call.tick(2, 64 * 1024 + 1, &mut line.notes, &mut line.out);
+    line.call
+        .tick(6_000_000, Some(5_000_000), &mut line.notes, &mut line.out);
+    assert!(!line.call.is_over());
+    line.call
+        .tick(6_000_001, Some(5_000_001), &mut line.notes, &mut line.out);
     assert_eq!(line.notes.events, ["Closed(SlowReader)"]);
 
     let mut line = Line::begun();
@@ -164,7 +168,7 @@ fn what_is_late_silent_slow_or_wrong_is_closed_with_its_reason() {
 fn speech_is_paced_and_after_clear_nothing_goes_out() {
     let mut line = Line::begun();
     assert_eq!(line.call.play(1, [0; 1600].into(), 0), Ok(Ok(())));
-    assert_eq!(line.call.mark(7), Ok(()));
+    assert_eq!(line.call.mark(7, 1), Ok(()));
     assert_eq!(media_messages(&line.tick(0)), 3);
     assert_eq!(media_messages(&line.tick(19_999)), 0);
     assert_eq!(media_messages(&line.tick(20_000)), 1);
@@ -183,6 +187,41 @@ fn speech_is_paced_and_after_clear_nothing_goes_out() {
     assert_eq!(line.call.play(1, [0; 160].into(), 0), Ok(Err(Refused::Stale)));
     assert_eq!(line.call.play(2, [0; 160].into(), 0), Ok(Ok(())));
     assert_eq!(line.notes.late_us, [0, 0, 0, 0]);
+}
+
+#[test]
+fn what_the_wire_does_not_take_can_still_be_taken_back() {
+    let mut line = Line::begun();
+    assert_eq!(line.call.play(1, [0; 1600].into(), 0), Ok(Ok(())));
+    assert_eq!(media_messages(&line.tick(0)), 3);
+    line.out.clear();
+    line.call
+        .tick(2_000_000, Some(1_980_000), &mut line.notes, &mut line.out);
+    assert_eq!(line.out, []);
+    let dropped = line.call.clear(2_000_000, &mut line.out).expect("it is admitted");
+    assert_eq!(dropped.samples, 7 * 160);
+}
+
+#[test]
+fn what_a_call_was_saying_when_it_ended_is_given_back() {
+    let mut line = Line::begun();
+    assert_eq!(line.call.play(1, [0; 1600].into(), 0), Ok(Ok(())));
+    line.tick(0);
+    line.call.hang_up(&mut line.notes, &mut line.out);
+    assert_eq!(line.call.spent().map(|chunk| chunk.len()), Some(1600));
+    assert_eq!(line.call.spent(), None);
+}
+
+#[test]
+fn a_peer_without_a_token_is_not_listened_to_for_long() {
+    let mut line = Line::new();
+    line.says(REQUEST, 0);
+    line.says(&text(&" ".repeat(8 * 1024 + 1)), 0);
+    assert_eq!(line.notes.events, ["Closed(Protocol(TooLong))"]);
+
+    let mut line = Line::begun();
+    line.says(&text(&" ".repeat(8 * 1024 + 1)), 0);
+    assert!(!line.call.is_over());
 }
 
 #[test]

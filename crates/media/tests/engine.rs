@@ -10,7 +10,7 @@ use vivavoce_media::admission::Unfit;
 use vivavoce_media::audio::g711;
 use vivavoce_media::call::Limits;
 use vivavoce_media::detector::{BEFORE, Model};
-use vivavoce_media::door::{CallId, Command, Happening, reason};
+use vivavoce_media::door::{CallId, Happening, reason};
 use vivavoce_media::engine::{Absent, Config, Engine, Unplayed};
 use vivavoce_media::hearing::WINDOW;
 use vivavoce_media::playout::Fate;
@@ -51,7 +51,7 @@ fn config() -> Config {
             class: Class::Default,
         },
         door_s: 2,
-        events: 64,
+        events: 128,
     }
 }
 
@@ -206,7 +206,7 @@ fn a_call_is_heard_answered_and_ended() {
         .engine
         .play(call, 1, &[1000; 800], 8000, true)
         .expect("there is room");
-    assert_eq!(house.engine.ask(call, Command::Mark { call, name: 9 }), Ok(true));
+    assert_eq!(house.engine.mark(call, 9), Ok(true));
     for _ in 0..5 {
         assert!(
             caller
@@ -258,15 +258,12 @@ fn a_caller_who_interrupts_is_given_silence_at_once() {
         .engine
         .play(call, 1, &[1000; 160], 8000, false)
         .expect("it is taken, and dropped");
-    house
-        .engine
-        .ask(call, Command::Mark { call, name: 1 })
-        .expect("it is there");
+    assert_eq!(house.engine.mark(call, 1), Ok(true));
     house.wait_for(
         call,
         Happening::Mark {
             name: 1,
-            fate: Fate::Played,
+            fate: Fate::Cleared,
         },
     );
     house
@@ -311,7 +308,7 @@ fn tokens_are_worth_one_call() {
         house.engine.play(late, 1, &[0; 160], 8000, true),
         Err(Unplayed::Absent(Absent::NotStarted))
     );
-    assert_eq!(house.engine.ask(call, Command::HangUp { call }), Ok(true));
+    assert_eq!(house.engine.hang_up(call), Ok(true));
     assert_eq!(house.wait_closed(call), "hung up");
 }
 
@@ -363,6 +360,65 @@ fn a_call_whose_events_nobody_takes_is_closed_alone() {
             .iter()
             .any(|(call, what)| *call == other && matches!(what, Happening::Closed(_)))
     );
+}
+
+#[test]
+fn a_call_that_is_hung_up_before_it_comes_is_not_let_in() {
+    let mut house = House::open(&config());
+    let call = house.expect("one", Policy::Off);
+    assert_eq!(house.engine.hang_up(call), Ok(true));
+    assert_eq!(house.wait_closed(call), "hung up");
+    let mut caller = Caller::dial(&house.engine);
+    caller.begin("one");
+    assert_eq!(caller.hear(), "close 1008");
+    house.engine.forget(call);
+    let (again, _caller) = house.call("one", Policy::Off);
+    assert_ne!(again, call);
+}
+
+#[test]
+fn what_a_call_was_saying_when_it_ended_takes_up_no_room() {
+    let mut settings = config();
+    settings.worker.most_calls = 1;
+    let mut house = House::open(&settings);
+    for n in 0..100 {
+        let (call, _caller) = house.call(&format!("call-{n}"), Policy::Off);
+        for _ in 0..10 {
+            assert_eq!(house.engine.play(call, 1, &[1000; 160], 8000, false), Ok(()));
+        }
+        assert_eq!(house.engine.hang_up(call), Ok(true));
+        assert_eq!(house.wait_closed(call), "hung up");
+        house.engine.forget(call);
+    }
+}
+
+#[test]
+fn more_marks_than_can_wait_are_not_taken() {
+    let mut house = House::open(&config());
+    let (call, _caller) = house.call("one", Policy::Off);
+    assert_eq!(house.engine.play(call, 1, &[1000; 80_000], 8000, false), Ok(()));
+    assert!((0..64).all(|name| house.engine.mark(call, name) == Ok(true)));
+    assert_eq!(house.engine.mark(call, 64), Ok(false));
+    assert_eq!(house.engine.clear(call), Ok(true));
+    for name in 0..64 {
+        let fate = Fate::Cleared;
+        house.wait_for(call, Happening::Mark { name, fate });
+    }
+    assert_eq!(house.engine.mark(call, 64), Ok(true));
+}
+
+#[test]
+fn callers_find_a_place_whichever_worker_takes_them() {
+    let mut settings = config();
+    settings.workers = 3;
+    settings.worker.most_calls = 3;
+    let mut house = House::open(&settings);
+    let calls: Vec<_> = (0..3).map(|n| house.call(&format!("call-{n}"), Policy::Off)).collect();
+    assert_eq!(
+        house.engine.expect(b"one-more", 1000, Policy::Off, 20),
+        Err(Unfit::Full)
+    );
+    drop(calls);
 }
 
 #[test]

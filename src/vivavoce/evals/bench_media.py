@@ -78,10 +78,23 @@ class Measured:
     counts: list[dict[str, Any]] = field(default_factory=list)
     rss_mib: tuple[float, float] = (0.0, 0.0)
 
+    @property
+    def void_reason(self) -> str:
+        if not self.callers["generator"]["valid"]:
+            return "the callers themselves were late"
+        gone = self.callers["calls"] - self.callers["alive"]
+        if gone:
+            return f"{gone} calls did not last"
+        return "" if self._span_s else "too short to be measured"
+
+    @property
+    def _span_s(self) -> float:
+        return float(self.counts[-1]["at_s"] - self.counts[0]["at_s"])
+
     def rate(self, name: str) -> float:
         """How much a count grew a second."""
-        first, last = self.counts[0], self.counts[-1]
-        return float((last[name] - first[name]) / (last["at_s"] - first["at_s"]))
+        grown = self.counts[-1][name] - self.counts[0][name]
+        return float(grown / self._span_s) if self._span_s else 0.0
 
 
 class MediaBench:
@@ -109,8 +122,8 @@ class MediaBench:
 
     @property
     def void_reason(self) -> str:
-        late = [measured for measured in self.done if not measured.callers["generator"]["valid"]]
-        return f"the callers themselves were late in {', '.join(one.round.name for one in late)}" if late else ""
+        reasons = [f"{one.round.name}: {one.void_reason}" for one in self.done if one.void_reason]
+        return "; ".join(reasons)
 
     async def run(self) -> None:
         recording = self._plan.recording or self._store.path("demo-en", "two_cities.wav")
@@ -201,8 +214,10 @@ def ours(measured: Measured) -> dict[str, Any]:
         "frames_out_per_s": measured.rate("frames_out"),
         "late_ms": last["late_ms"],
         "arrival_late_ms": callers["grid_late_ms"],
+        "audio_late_ms": callers["audio_late_ms"],
         "ahead_ms": callers["ahead_ms"],
         "frames_lost": last["frames_lost"],
+        "alive": callers["alive"],
         "cpu_us_per_pair": 1e6 * measured.rate("worker_cpu_s") / frames if frames else None,
         "worker_cores": measured.rate("worker_cpu_s"),
         "silero_us_per_window": 1e6 * measured.rate("silero_cpu_s") / windows if windows else None,
@@ -214,7 +229,7 @@ def ours(measured: Measured) -> dict[str, Any]:
         "duck_ms": callers["duck_ms"],
         "turn_ms": callers["turn_ms"],
         "false_clears": _share(counts, "false_clears", "backchannels"),
-        "missed_clears": _share(counts, "missed_clears", "turns"),
+        "missed_clears": _share(counts, "missed_clears", "interruptions"),
         "counts": counts,
         "event_age_ms": last["event_age_ms"],
         "door_cpu": measured.rate("interpreter_cpu_s"),
@@ -227,6 +242,7 @@ def ours(measured: Measured) -> dict[str, Any]:
 def theirs(measured: Measured) -> dict[str, Any]:
     callers = measured.callers
     return {
+        "alive": callers["alive"],
         "arrival_late_ms": callers["grid_late_ms"],
         "audio_late_ms": callers["audio_late_ms"],
         "barge_in_ms": callers["barge_in_ms"],

@@ -138,11 +138,12 @@ async def main(settings: AgentSettings, out: TextIO) -> None:
         calls=settings.calls, anonymous=settings.calls, scheduling=settings.scheduling, voices=settings.voices
     )
     finished = asyncio.Event()
+    # Before memory is looked at: what it keeps is not the calls'.
+    disturb(settings.interpreter)
     async with Engine(engine_settings) as engine:
         agent = Agent(engine, settings)
         serving = asyncio.create_task(agent.run(finished))
         say(out, port=engine.port, rss_mib=rss_mib())
-        disturb(settings.interpreter)
         reader = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
         while True:
             done, _ = await asyncio.wait([reader, serving], timeout=1.0, return_when=asyncio.FIRST_COMPLETED)

@@ -29,7 +29,7 @@ ROWS = (
     ("speech start → clear, p95, ms", "strict < 200", "barge_in_ms.p95", "{:.0f}"),
     ("speech start → softer, p95, ms", "patient < 100 + lead", "duck_ms.p95", "{:.0f}"),
     ("false clears on back-channels", "< 0.05", "false_clears", "{:.3f}"),
-    ("turns that got no clear", "", "missed_clears", "{:.3f}"),
+    ("interruptions that got no clear", "", "missed_clears", "{:.3f}"),
     ("event to door, p99, ms", "", "event_age_ms.p99", "{:.1f}"),
     ("memory per call, MiB", "≤ 0.15", "rss_mib_per_call", "{:.3f}"),
     ("interpreter's CPU, of a core", "≤ 0.06", "door_cpu", "{:.3f}"),

@@ -110,9 +110,8 @@ class Call:
     def mark(self, name: str) -> None:
         """Ask to be told when all that is queued so far was heard. Raises `CallOver`."""
         number = self._next_mark
-        if number in self._marks:
+        if not self._do("mark", number):
             raise MediaError("too many marks wait for their sound", hint="wait for some to be told")
-        self._command("mark", number)
         self._marks[number] = name
         self._next_mark = (number + 1) % MARKS
 
@@ -133,7 +132,7 @@ class Call:
 
     def hang_up(self) -> None:
         """End the call; one that is over stays so."""
-        if self.end is None and self.format is not None:
+        if self.end is None:
             self._command("hang_up")
 
     def _command(self, name: str, *arguments: Any) -> None:
@@ -185,7 +184,7 @@ class Call:
             case "started":
                 said = self._engine.plane.started(self._number)
                 rate_hz, stream, call, parameters = said or (8000, "", "", "{}")
-                return Started(rate_hz, stream, call, json.loads(parameters))
+                return Started(rate_hz, stream, call, _parameters(parameters))
             case "speech_start":
                 return SpeechStart(a)
             case "speech_end":
@@ -205,3 +204,12 @@ class Call:
             case "closed":
                 return Closed(str(a))
         raise AssertionError(f"the plane tells of {name}, which nobody here knows")
+
+
+def _parameters(text: str) -> dict[str, Any]:
+    """What a peer said of itself, without its token; nothing of what cannot be read."""
+    try:
+        parameters = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return {name: value for name, value in parameters.items() if name.lower() != "token"}

@@ -59,7 +59,7 @@ class Engine:
         self._calls: dict[int, Call] = {}
         self._drained = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._drain_cpu_s = 0.0
+        self._running = False
 
     @property
     def plane(self) -> _media.Plane:
@@ -86,7 +86,7 @@ class Engine:
                     lead_ms=settings.lead_ms,
                     scheduling=settings.scheduling,
                     door_s=2,
-                    events=64,
+                    events=128,
                     silero=silero,
                 )
             )
@@ -97,6 +97,7 @@ class Engine:
             raise ConfigError(str(error)) from error
         except RuntimeError as error:
             raise LegUnavailable(f"Silero did not start: {error}", hint="reinstall onnxruntime") from error
+        self._running = True
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._plane.bell, self._drain)
         self._tick()
@@ -109,12 +110,15 @@ class Engine:
             self._timer.cancel()
         self._loop.remove_reader(self.plane.bell)
         self.plane.stop()
+        self._running = False
         self._drain()
 
     def expect(self, token: str, *, ttl_ms: int, policy: Policy = "strict", piece_ms: int = 100) -> Call:
         """Let in the call that shows `token` within `ttl_ms`, once; its sound comes in pieces of `piece_ms`."""
         if piece_ms not in PIECES_MS:
             raise ConfigError(f"pieces of {piece_ms} ms are not between {PIECES_MS[0]} and {PIECES_MS[-1]}")
+        if not self._running:
+            raise MediaError("the engine is not running", hint="expect calls inside its `async with`")
         try:
             number = self.plane.expect(token.encode(), ttl_ms=ttl_ms, policy=policy, piece_ms=piece_ms)
         except ValueError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The peer began its stream. `parameters` are its own, the token among them."""
+    """The peer began its stream. `parameters` are its own, without the token."""
 
     rate_hz: int
     stream: str

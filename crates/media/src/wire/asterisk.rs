@@ -90,6 +90,7 @@ impl Dialect for Asterisk {
         };
         let event = Event::of(text)?;
         match event.event.ok_or(Misread::Field("event"))? {
+            "MEDIA_START" if self.coding.is_some() => Err(Misread::Stray),
             "MEDIA_START" => {
                 let coding = coding(event.format.ok_or(Misread::Field("format"))?).ok_or(Misread::Coding)?;
                 self.coding = Some(coding);

@@ -105,6 +105,11 @@ impl Reader {
         }
     }
 
+    /// Change how long a message may be.
+    pub const fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Take the next message from the front of `bytes`.
     ///
     /// Returns how many bytes were used and the message, if a whole one was there; a fragment uses bytes and gives no

@@ -77,6 +77,9 @@ fn plain<'a>(object: Option<Value<'a>>, name: &'static str) -> Result<&'a str, M
 
 impl Twilio {
     fn started<'a>(&mut self, envelope: &Envelope<'a>) -> Result<Said<'a>, Misread> {
+        if !self.stream.is_empty() {
+            return Err(Misread::Stray);
+        }
         let format = field(envelope.start, "mediaFormat")?;
         let eight = field(Some(format), "sampleRate")?.number() == Some(8000);
         if plain(Some(format), "encoding")? != ULAW || !eight {
@@ -240,6 +243,7 @@ mod tests {
             assert_eq!(started().read(&Message::Text(text)), Err(misread), "{text}");
         }
         assert_eq!(started().read(&Message::Binary(b"x")), Err(Misread::Unknown));
+        assert_eq!(started().read(&Message::Text(START)), Err(Misread::Stray), "it began");
         let linear = START.replace("x-mulaw", "x-l16");
         assert_eq!(Twilio::default().read(&Message::Text(&linear)), Err(Misread::Coding));
     }
