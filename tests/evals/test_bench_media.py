@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from vivavoce.audio.codec import ulaw_decode
 from vivavoce.cli.main import app
 from vivavoce.errors import ConfigError, ModelMissing, NoSpeech
-from vivavoce.evals.bench_media import Measured, MediaBench, MediaPlan, Round, find_loadgen, ours
+from vivavoce.evals.bench_media import Measured, MediaBench, MediaPlan, Round, ours
 from vivavoce.evals.media_clips import cut_clips
+from vivavoce.evals.media_load import find_loadgen
 from vivavoce.evals.media_table import media_page
 from vivavoce.models import ModelStore
 

@@ -14,7 +14,7 @@ import pytest
 from vivavoce.audio.codec import ulaw_encode
 from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import CallOver, ConfigError
-from vivavoce.evals.bench_media import find_loadgen
+from vivavoce.evals.media_load import find_loadgen
 from vivavoce.media import Call, Engine, EngineSettings
 from vivavoce.media.events import Started
 

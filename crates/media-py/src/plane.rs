@@ -108,7 +108,7 @@ impl Plane {
         scheduling: &str,
         door_s: usize,
         events: u32,
-        silero: Option<(PathBuf, PathBuf)>,
+        silero: Option<(PathBuf, Vec<u8>)>,
     ) -> PyResult<Self> {
         let address = format!("{host}:{port}").parse::<SocketAddr>();
         let config = Config {

@@ -1,6 +1,6 @@
 //! Silero's voice detector at 8 kHz, through the ONNX Runtime that the Python package brings.
 //!
-//! Inputs of the model (v5 and later): f32\[n, 32 + 256\], state f32\[2, n, 128\], the rate as i64.
+//! The model is the graph that `vivavoce.media.silero_batched` makes: f32\[n, 32 + 256\] and state f32\[2, n, 128\].
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use vivavoce_media::detector::{BEFORE, Desk, Detector, Model, Question, STATE};
 use vivavoce_media::door::CallId;
-use vivavoce_media::hearing::{Ask, RATE_HZ, WINDOW};
+use vivavoce_media::hearing::{Ask, WINDOW};
 
 /// The model, loaded.
 pub struct Silero {
@@ -25,7 +25,7 @@ impl Silero {
     /// # Errors
     ///
     /// Where the runtime's library or the model cannot be loaded.
-    pub fn load(library: &Path, model: &Path) -> Result<Self, String> {
+    pub fn load(library: &Path, model: &[u8]) -> Result<Self, String> {
         let environment = environment(library)?;
         let session = Session::builder(&environment)
             .map_err(said)?
@@ -35,7 +35,7 @@ impl Silero {
             .map_err(said)?
             .with_inter_threads(1)
             .map_err(said)?
-            .commit_from_file(model)
+            .commit_from_memory(model)
             .map_err(said)?;
         Ok(Self { session })
     }
@@ -64,11 +64,9 @@ impl Model for Silero {
 
 impl Silero {
     fn answer(&mut self, count: usize, input: &[f32], state: &mut [f32], out: &mut [f32]) -> Result<(), ort::Error> {
-        let rate = [i64::from(RATE_HZ)];
         let outputs = self.session.run(ort::inputs![
             "input" => TensorRef::from_array_view(([count, BEFORE + WINDOW], input))?,
             "state" => TensorRef::from_array_view(([2, count, STATE / 2], &*state))?,
-            "sr" => TensorRef::from_array_view((Vec::<usize>::new(), &rate[..]))?,
         ])?;
         let (_, probabilities) = outputs["output"].try_extract_tensor::<f32>()?;
         out.copy_from_slice(&probabilities[..count]);
@@ -84,7 +82,7 @@ impl Silero {
 pub fn voice_probabilities(
     py: Python<'_>,
     library: PathBuf,
-    model: PathBuf,
+    model: Vec<u8>,
     samples: PyBuffer<i16>,
 ) -> PyResult<Vec<f32>> {
     let samples = samples.to_vec(py)?;

@@ -1,5 +1,6 @@
 //! A connection from its first byte to its last, with bytes and time made up.
 
+use proptest::prelude::*;
 use vivavoce_media::call::{Call, Event, Limits, Listener};
 use vivavoce_media::playout::{Dropped, Refused, Sent};
 
@@ -240,4 +241,35 @@ fn the_peer_ends_it_or_we_do() {
     line.call.hang_up(&mut line.notes, &mut line.out);
     line.call.lost(&mut line.notes);
     assert_eq!(line.notes.events, ["Closed(HungUp)"]);
+}
+
+proptest! {
+    #[test]
+    fn nothing_a_peer_says_makes_it_panic_or_be_heard_without_a_token(
+        parts in prop::collection::vec(prop_oneof![
+            Just(text(START)),
+            Just(text(&START.replace("secret", "guess"))),
+            Just(text(MEDIA)),
+            Just(text(r#"{"event":"stop","streamSid":"MZ1"}"#)),
+            Just(framed(0x89, b"ping")),
+            prop::collection::vec(any::<u8>(), 0..40),
+            prop::collection::vec(any::<u8>(), 0..40).prop_map(|bytes| framed(0x82, &bytes)),
+            "[ -~]{0,60}".prop_map(|said| text(&said)),
+        ], 0..12),
+        cut in 1_usize..400,
+    ) {
+        let mut line = Line::new();
+        let bytes = [REQUEST.to_vec(), parts.concat()].concat();
+        let mut waiting = vec![];
+        for (n, piece) in bytes.chunks(cut).enumerate() {
+            waiting.extend_from_slice(piece);
+            let used = line.says(&waiting, n as u64);
+            prop_assert!(used <= waiting.len());
+            waiting.drain(..used);
+            let admitted = line.notes.shown.iter().any(|token| token == "secret");
+            prop_assert!(admitted || line.notes.sound.is_empty());
+        }
+        let ends = line.notes.events.iter().filter(|event| event.starts_with("Closed")).count();
+        prop_assert_eq!(ends, usize::from(line.call.is_over()));
+    }
 }

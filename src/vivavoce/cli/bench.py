@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from vivavoce.cli.bench_media import capacity, media
+from vivavoce.cli.bench_output import pass_on, progress, show, why_void
 
+if TYPE_CHECKING:
     from vivavoce.config.settings import Settings
-    from vivavoce.contract.envelope import Envelope
     from vivavoce.evals.bench_translate import PartName, TranslateBench
 
 app = typer.Typer(help="Measure how fast and how good it is on this machine.", no_args_is_help=True)
 
-T = TypeVar("T")
-
-INTERRUPTED = 130
-_PAGE_WIDTH = 120
 _PARTS = "clips,espeak,continuous,silence,pairs"
 
 
@@ -77,7 +70,7 @@ def translate(
     )
     load = machine_load()
     stopped: BaseException | None = None
-    with _progress() as on_progress:
+    with progress() as on_progress:
         bench = TranslateBench(settings, plan, on_progress=on_progress)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -85,75 +78,7 @@ def translate(
         except (KeyboardInterrupt, VivavoceError, BaseExceptionGroup) as error:
             stopped = error
     _publish(bench, settings=settings, load=load, stopped=stopped, out=out, as_json=as_json)
-    if isinstance(stopped, KeyboardInterrupt):
-        raise typer.Exit(INTERRUPTED)
-    if stopped is not None:
-        raise stopped
-
-
-@app.command()
-def media(
-    *,
-    calls: Annotated[int, typer.Option(min=1, help="Calls at the same time.")] = 500,
-    seconds: Annotated[float, typer.Option(min=2, help="Length of each round.")] = 60.0,
-    interpreter: Annotated[str, typer.Option(help="What the interpreter does meanwhile: none, spin, gc.")] = "none",
-    scheduling: Annotated[str, typer.Option(help="What is asked for: real-time, short-slice, default.")] = "real-time",
-    baseline: Annotated[str, typer.Option(help="Another server in the same run: asyncio.", show_default=False)] = "",
-    recording: Annotated[
-        Path | None, typer.Option(help="What callers say, instead of the demo's recording.", show_default=False)
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the JSON here too.", show_default=False)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-) -> None:
-    """Let many callers talk to an agent at real time: the agent on one core, the callers on another.
-
-    Nothing else should run meanwhile. Ctrl-C ends it and prints the rounds that are done.
-    """
-    import asyncio
-
-    from vivavoce.contract.envelope import enclose, machine_load
-    from vivavoce.errors import VivavoceError
-    from vivavoce.evals.bench_media import MediaBench, MediaPlan
-    from vivavoce.evals.media_agent import Interpreter
-    from vivavoce.evals.media_table import media_page
-    from vivavoce.media.engine import Scheduling
-
-    plan = MediaPlan(
-        calls=calls,
-        seconds=seconds,
-        interpreters=_among(interpreter.split(","), get_args(Interpreter), "--interpreter"),
-        scheduling=_among([scheduling], get_args(Scheduling), "--scheduling")[0],
-        baseline=bool(_among([baseline], ("", "asyncio"), "--baseline")[0]),
-        recording=recording,
-    )
-    load = machine_load()
-    stopped: BaseException | None = None
-    with _progress() as on_progress:
-        bench = MediaBench(plan, on_progress=on_progress)
-        try:
-            asyncio.run(bench.run())
-        except (KeyboardInterrupt, VivavoceError) as error:
-            stopped = error
-    reason = bench.void_reason
-    if stopped is not None:
-        reason = "interrupted" if isinstance(stopped, KeyboardInterrupt) else f"broken off: {stopped}"
-    envelope = enclose(
-        "vivavoce bench media", bench.figures(), config_hash="", n=bench.n, load=load, void_reason=reason or None
-    )
-    _show(envelope, media_page(envelope.figures), out=out, as_json=as_json)
-    if isinstance(stopped, KeyboardInterrupt):
-        raise typer.Exit(INTERRUPTED)
-    if stopped is not None:
-        raise stopped
-
-
-def _among(found: Sequence[str], known: Iterable[T], option: str) -> list[T]:
-    """What was named, checked. Raises BadParameter that names what there is."""
-    by_name = {str(one): one for one in known}
-    for name in found:
-        if name not in by_name:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join(by_name)}", param_hint=option)
-    return [by_name[name] for name in found]
+    pass_on(stopped)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -172,25 +97,6 @@ def _named_parts(text: str) -> list[PartName]:
         raise typer.BadParameter(f"{error}; there are {_PARTS}", param_hint="--parts") from error
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float, float], None]]:
-    """A bar on stderr with the time that is left: what is planned is mostly real time, so it is known."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    left_column = TextColumn("{task.percentage:3.0f} %  {task.fields[left]}")
-    columns = (TextColumn("{task.description}"), BarColumn(30), left_column)
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=2) as progress:
-        task = progress.add_task("reading clips", total=None, left="")
-
-        def on_progress(label: str, done_s: float, planned_s: float) -> None:
-            left_s = max(0, round(planned_s - done_s))
-            left = f"{left_s // 60}:{left_s % 60:02} left"
-            progress.update(task, description=label, completed=done_s, total=planned_s, left=left)
-
-        yield on_progress
-
-
 def _publish(
     bench: TranslateBench,
     *,
@@ -204,31 +110,13 @@ def _publish(
     from vivavoce.contract.envelope import enclose
     from vivavoce.evals.table import bench_page
 
-    reason = bench.void_reason
-    if stopped is not None:
-        reason = "interrupted" if isinstance(stopped, KeyboardInterrupt) else f"broken off: {stopped}"
+    reason = why_void(stopped, bench.void_reason)
     figures = bench.figures()
     envelope = enclose(
         "vivavoce bench translate", figures, config_hash=config_hash(settings), n=bench.n, load=load, void_reason=reason
     )
-    _show(envelope, bench_page(figures), out=out, as_json=as_json)
+    show(envelope, bench_page(figures), out=out, as_json=as_json)
 
 
-def _show(envelope: Envelope, page: RenderableType, *, out: Path | None, as_json: bool) -> None:
-    from rich.console import Console
-
-    from vivavoce.errors import OutputError
-
-    console = Console(stderr=as_json, highlight=False)
-    if not console.is_terminal:
-        console.width = _PAGE_WIDTH
-    console.print(page)
-    if envelope.void_reason:
-        console.print(f"[yellow]not valid: {envelope.void_reason}[/yellow]")
-    if as_json:
-        sys.stdout.write(envelope.to_text())
-    if out is not None:
-        try:
-            out.write_text(envelope.to_text(), encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{out}: {error.strerror}", hint="name another file with --out") from error
+app.command()(media)
+app.command()(capacity)

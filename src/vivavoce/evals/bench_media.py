@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from vivavoce.errors import ConfigError, MediaError
 from vivavoce.evals.media_agent import AgentSettings, Interpreter
 from vivavoce.evals.media_clips import LoadClips, cut_clips
+from vivavoce.evals.media_load import Callers, Program, Scenario, agent, find_loadgen, report, two_cores
 from vivavoce.media.call import Policy
 from vivavoce.media.engine import Scheduling
 from vivavoce.models import ModelStore
-
-WARM_UP_S = 4.0
-CALLS_PER_S = 100.0
-BARGE_AFTER_S = (2.0, 3.6)
-"""With turns of two to four seconds, about 40 % of the callers speak at any time."""
-
-Program = Literal["media_agent", "media_baseline"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +47,7 @@ class Round:
     policy: Policy = "strict"
     voices: bool = True
     talkative: bool = False
-    scenario: Literal["turns", "stream"] = "turns"
+    scenario: Scenario = "turns"
 
     @property
     def name(self) -> str:
@@ -111,9 +100,7 @@ class MediaBench:
         self._store = store or ModelStore()
         self._tell = on_progress
         self._loadgen = find_loadgen()
-        self._cores = sorted(os.sched_getaffinity(0))
-        if len(self._cores) < 2:
-            raise ConfigError("the benchmark needs two cores, one for the callers", hint="run it on a larger machine")
+        self._cores = two_cores()
         self.done: list[Measured] = []
 
     @property
@@ -144,54 +131,30 @@ class MediaBench:
             talkative=each.talkative,
             core=self._cores[0],
         )
-        each_s = plan.calls / CALLS_PER_S + WARM_UP_S + plan.seconds
+        callers = Callers(
+            loadgen=self._loadgen, calls=plan.calls, seconds=plan.seconds, clips=clips, core=self._cores[1]
+        )
+        each_s = callers.planned_s
         begun_s = asyncio.get_running_loop().time()
         counts: list[dict[str, Any]] = []
 
-        async with _program(each.program, settings) as agent:
-            first = await agent.line()
-            callers = await self._callers(first["port"], each, clips)
-            reading = asyncio.create_task(callers.communicate())
+        async with agent(each.program, settings) as server:
+            first = await server.line()
+            started = await callers.start(first["port"], scenario=each.scenario, backchannels=each.policy == "patient")
+            reading = asyncio.create_task(report(started))
             while not reading.done():
-                counts.append(await agent.line())
+                counts.append(await server.line())
                 spent_s = asyncio.get_running_loop().time() - begun_s
-                late = counts[-1].get("late_ms", {})
                 label = f"{each.name}: {counts[-1]['calls']} calls"
-                if late:
+                if late := counts[-1].get("late_ms", {}):
                     label += f", late p99 {late['p99']:.1f} ms"
                 self._tell(label, n * each_s + spent_s, len(plan.rounds) * each_s)
-            said, _ = await reading
-            if callers.returncode:
-                raise MediaError("the callers ended early", hint="is the server's port reachable?")
+            measured = await reading
         # The last line was said when the callers had gone.
         until_s = counts[-2]["at_s"] if len(counts) > 1 else counts[-1]["at_s"]
         window = [line for line in counts if until_s - plan.seconds + 1 <= line["at_s"] <= until_s] or counts
-        return Measured(
-            each, json.loads(said), window, (first.get("rss_mib", 0.0), max(c.get("rss_mib", 0.0) for c in counts))
-        )
-
-    async def _callers(self, port: int, each: Round, clips: LoadClips) -> asyncio.subprocess.Process:
-        plan = self._plan
-        turns = [word for path in clips.turns for word in ("--turn", str(path))]
-        backchannels = [word for path in clips.backchannels for word in ("--backchannel", str(path))]
-        return await asyncio.create_subprocess_exec(
-            str(self._loadgen),
-            *("--address", f"127.0.0.1:{port}", "--calls", str(plan.calls), "--cps", str(CALLS_PER_S)),
-            *(
-                "--scenario",
-                each.scenario,
-                "--seconds",
-                str(plan.seconds),
-                "--warm-up",
-                str(WARM_UP_S),
-                "--token",
-                "load-",
-            ),
-            *("--barge-after", *map(str, BARGE_AFTER_S), "--core", str(self._cores[-1])),
-            *turns,
-            *(backchannels if each.policy == "patient" else []),
-            stdout=asyncio.subprocess.PIPE,
-        )
+        rss_mib = (first.get("rss_mib", 0.0), max(line.get("rss_mib", 0.0) for line in counts))
+        return Measured(each, measured, window, rss_mib)
 
     def figures(self) -> dict[str, Any]:
         """The figures of every round, by its name."""
@@ -253,48 +216,3 @@ def theirs(measured: Measured) -> dict[str, Any]:
 
 def _share(counts: dict[str, int], part: str, whole: str) -> float | None:
     return counts.get(part, 0) / counts[whole] if counts.get(whole) else None
-
-
-def find_loadgen() -> Path:
-    """The callers' program, where cargo builds it. Raises ConfigError that says how to."""
-    named = os.environ.get("VIVAVOCE_LOADGEN")
-    path = Path(named) if named else Path(__file__).parents[3] / "target" / "release" / "vivavoce-loadgen"
-    if not path.is_file():
-        raise ConfigError(f"{path} is missing", hint="cargo build --release --package vivavoce-loadgen")
-    return path
-
-
-class _Agent:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def line(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
-        if not line:
-            raise MediaError(f"the agent ended with {await self._process.wait()}")
-        said: dict[str, Any] = json.loads(line)
-        return said
-
-
-@asynccontextmanager
-async def _program(name: Program, settings: AgentSettings) -> AsyncIterator[_Agent]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        f"vivavoce.evals.{name}",
-        json.dumps(asdict(settings)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=1 << 20,
-    )
-    try:
-        yield _Agent(process)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            await asyncio.wait_for(process.communicate(), 10)
-        except TimeoutError:
-            process.kill()
-            await process.wait()

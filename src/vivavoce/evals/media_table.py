@@ -48,3 +48,25 @@ def media_page(figures: Mapping[str, Any]) -> RenderableType:
             table.add_row(what, bar, *("" if value is None else show.format(value) for value in values))
     granted = {str(cls) for of in rounds.values() for cls in of.get("scheduling", [])}
     return Group(table, Text(f"scheduling granted: {', '.join(sorted(granted)) or 'none asked for'}"))
+
+
+def capacity_page(figures: Mapping[str, Any]) -> RenderableType:
+    """A row for every server."""
+    table = Table(
+        "server", "calls a core", "sound late p99, ms", "clear p50 / p95, ms", "cores", "times the first", box=SIMPLE
+    )
+    table.title = f"calls on one core with sound less than {figures['late_ms']:.0f} ms late at p99"
+    for column in table.columns[1:]:
+        column.justify = "right"
+    first: int | None = None
+    for name, found in figures["servers"].items():
+        calls, at = found["calls_a_core"], found["at_most"]
+        first = first or calls
+        if at is None:
+            table.add_row(name, "none", "", "", "", "")
+            continue
+        clear = at["barge_in_ms"]
+        both = f"{clear['p50']:.0f} / {clear['p95']:.0f}" if clear["n"] else ""
+        late = f"{at['audio_late_ms']['p99']:.1f}"
+        table.add_row(name, str(calls), late, both, f"{at['cores']:.2f}", f"{calls / first:.1f}" if first else "")
+    return table

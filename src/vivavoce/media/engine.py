@@ -163,8 +163,15 @@ class Engine:
         rate_hz = self.settings.rate_hz
         return Pcm(np.frombuffer(samples, np.int16), rate_hz, 1000.0 * start / rate_hz)
 
-    def _silero(self) -> Path:
-        return (self._store or ModelStore()).path("silero-vad", "silero_vad.onnx")
+    def _silero(self) -> bytes:
+        def make(model: Path) -> bytes:
+            from vivavoce.media.silero_batched import batched
+
+            return batched(model)
+
+        store = self._store or ModelStore()
+        model = store.derived("silero-vad", "silero_vad.onnx", recipe="8-khz-1", make=make)
+        return model if isinstance(model, bytes) else model.read_bytes()
 
 
 def _onnxruntime() -> Path:

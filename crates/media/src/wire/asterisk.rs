@@ -138,7 +138,9 @@ impl Dialect for Asterisk {
 
 #[cfg(test)]
 mod tests {
+    use super::super::garbled::garbled;
     use super::*;
+    use proptest::prelude::*;
 
     const START: &str = r#"{"event":"MEDIA_START","connection_id":"c1","channel":"WebSocket/x-1","channel_id":"17.3","format":"slin16","optimal_frame_size":640,"ptime":20,"channel_variables":{"TOKEN":"t"}}"#;
 
@@ -198,5 +200,27 @@ mod tests {
         out.clear();
         Asterisk::default().clear(&mut out);
         assert_eq!(&out[2..], br#"{"command":"FLUSH_MEDIA"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(
+            texts in proptest::collection::vec(garbled(&[
+                START,
+                r#"{"event":"DTMF_END","channel_id":"17.3","digit":"7","duration_ms":120}"#,
+                r#"{"event":"MEDIA_MARK_PROCESSED","correlation_id":"m1"}"#,
+                r#"{"event":"MEDIA_XOFF","channel_id":"17.3"}"#,
+                r#"{"event":"STATUS","queue_length":43,"bulk_media":false}"#,
+            ]), 1..8),
+        ) {
+            let mut asterisk = Asterisk::default();
+            for text in &texts {
+                match asterisk.read(&Message::Text(text)) {
+                    Ok(Said::Started { parameters, .. }) => prop_assert_eq!(&parameters[..1], "{"),
+                    Ok(Said::Sound(_)) => prop_assert!(false, "text is no sound"),
+                    _ => {}
+                }
+            }
+        }
     }
 }

@@ -126,6 +126,7 @@ impl Upgrade<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::garbled::garbled;
     use super::*;
     use proptest::prelude::*;
 
@@ -180,6 +181,18 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = read(&bytes);
+        }
+
+        #[test]
+        fn nothing_like_a_request_makes_it_panic_or_pass_the_limit(
+            text in garbled(&[REQUEST]),
+            more in 0_usize..12_000,
+        ) {
+            let bytes = text.replacen("\r\n\r\n", &format!("\r\nX-More: {}\r\n\r\n", "x".repeat(more)), 1);
+            if let Ok(Some((length, upgrade))) = read(bytes.as_bytes()) {
+                prop_assert!(length <= LONGEST_HEAD);
+                prop_assert!(upgrade.target.len() < length);
+            }
         }
     }
 }

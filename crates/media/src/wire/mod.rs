@@ -6,6 +6,8 @@ pub mod base64;
 mod broken;
 pub mod dialect;
 pub mod frame;
+#[cfg(test)]
+mod garbled;
 pub mod handshake;
 pub mod json;
 pub mod twilio;

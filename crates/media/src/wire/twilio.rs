@@ -188,7 +188,9 @@ impl Dialect for Twilio {
 
 #[cfg(test)]
 mod tests {
+    use super::super::garbled::garbled;
     use super::*;
+    use proptest::prelude::*;
 
     const START: &str = r#"{"event":"start","sequenceNumber":"1","start":{"accountSid":"AC0","streamSid":"MZ1","callSid":"CA2","tracks":["inbound"],"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000,"channels":1},"customParameters":{"token":"t"}},"streamSid":"MZ1"}"#;
 
@@ -283,5 +285,33 @@ mod tests {
         out.clear();
         twilio.clear(&mut out);
         assert_eq!(&out[2..], br#"{"event":"clear","streamSid":"MZ1"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_or_pass_a_limit(
+            texts in proptest::collection::vec(garbled(&[
+                START,
+                r#"{"event":"connected","protocol":"Call","version":"1.0.0"}"#,
+                r#"{"event":"media","streamSid":"MZ1","media":{"track":"inbound","chunk":"2","payload":"/////w=="}}"#,
+                r#"{"event":"dtmf","streamSid":"MZ1","dtmf":{"track":"inbound_track","digit":"7"}}"#,
+                r#"{"event":"mark","streamSid":"MZ1","mark":{"name":"m1"}}"#,
+                r#"{"event":"stop","streamSid":"MZ1","stop":{"callSid":"CA2"}}"#,
+            ]), 1..8),
+            bytes in 0_usize..2000,
+        ) {
+            let mut twilio = started();
+            for text in &texts {
+                if let Ok(Said::Sound(sound)) = twilio.read(&Message::Text(text)) {
+                    prop_assert!(sound.len() <= MOST_BYTES);
+                }
+            }
+            let payload = "/".repeat(bytes);
+            let media = format!(r#"{{"event":"media","streamSid":"MZ1","media":{{"payload":"{payload}"}}}}"#);
+            if let Ok(Said::Sound(sound)) = started().read(&Message::Text(&media)) {
+                prop_assert_eq!(sound.len(), bytes * 3 / 4);
+                prop_assert!(sound.len() <= MOST_BYTES);
+            }
+        }
     }
 }

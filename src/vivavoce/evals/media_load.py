@@ -1,0 +1,153 @@
+"""Callers and servers of the media plane's benchmarks, each a process of its own on a core of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from vivavoce.errors import ConfigError, MediaError
+from vivavoce.evals.media_agent import AgentSettings
+from vivavoce.evals.media_clips import LoadClips
+
+WARM_UP_S = 4.0
+CALLS_PER_S = 100.0
+BARGE_AFTER_S = (2.0, 3.6)
+"""With turns of two to four seconds, about 40 % of the callers speak at any time."""
+TOKEN = "load-"
+STOP_S = 10.0
+
+Program = Literal["media_agent", "media_baseline"]
+Scenario = Literal["turns", "stream"]
+
+
+def two_cores() -> tuple[int, int]:
+    """A core for the server and one for the callers. Raises ConfigError where there is only one."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise ConfigError("the benchmark needs two cores, one for the callers", hint="run it on a larger machine")
+    return cores[0], cores[-1]
+
+
+def find_loadgen() -> Path:
+    """The callers' program, where cargo builds it. Raises ConfigError that says how to."""
+    named = os.environ.get("VIVAVOCE_LOADGEN")
+    path = Path(named) if named else Path(__file__).parents[3] / "target" / "release" / "vivavoce-loadgen"
+    if not path.is_file():
+        raise ConfigError(f"{path} is missing", hint="cargo build --release --package vivavoce-loadgen")
+    return path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Callers:
+    """How many call, and what they say."""
+
+    loadgen: Path
+    calls: int
+    seconds: float
+    clips: LoadClips
+    core: int
+    calls_per_s: float = CALLS_PER_S
+
+    @property
+    def planned_s(self) -> float:
+        return self.calls / self.calls_per_s + WARM_UP_S + self.seconds
+
+    async def start(
+        self, port: int, *, path: str = "/twilio", scenario: Scenario = "turns", backchannels: bool = False
+    ) -> asyncio.subprocess.Process:
+        """Let them call; what they report is one JSON object on the process's output."""
+        options: dict[str, object] = {
+            "address": f"127.0.0.1:{port}",
+            "path": path,
+            "calls": self.calls,
+            "cps": self.calls_per_s,
+            "scenario": scenario,
+            "seconds": self.seconds,
+            "warm-up": WARM_UP_S,
+            "token": TOKEN,
+            "core": self.core,
+        }
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        words += ["--barge-after", *map(str, BARGE_AFTER_S)]
+        words += [word for clip in self.clips.turns for word in ("--turn", str(clip))]
+        if backchannels:
+            words += [word for clip in self.clips.backchannels for word in ("--backchannel", str(clip))]
+        return await asyncio.create_subprocess_exec(str(self.loadgen), *words, stdout=asyncio.subprocess.PIPE)
+
+
+async def report(callers: asyncio.subprocess.Process) -> dict[str, Any]:
+    """What the callers measured. Raises MediaError where they ended early."""
+    said, _ = await callers.communicate()
+    if callers.returncode:
+        raise MediaError("the callers ended early", hint="is the server's port reachable?")
+    measured: dict[str, Any] = json.loads(said)
+    return measured
+
+
+class Agent:
+    """A server of ours that tells its port and then its counts, a JSON line each."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def line(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        if not line:
+            raise MediaError(f"the agent ended with {await self._process.wait()}")
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+
+@asynccontextmanager
+async def agent(program: Program, settings: AgentSettings) -> AsyncIterator[Agent]:
+    """A program of ours that serves while inside."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"vivavoce.evals.{program}", json.dumps(asdict(settings))),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=1 << 20,
+    )
+    try:
+        yield Agent(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await _end(process)
+
+
+@asynccontextmanager
+async def command(words: Sequence[str], core: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Any program that serves while inside. Raises ConfigError where it does not start."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
+        )
+    except OSError as error:
+        raise ConfigError(f"{words[0]} does not start: {error.strerror}", hint="name it with its path") from error
+    os.sched_setaffinity(process.pid, {core})
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    try:
+        await asyncio.wait_for(process.communicate(), STOP_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,52 @@
+"""Python beside a media thread that has more to do than its core can: both go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vivavoce.audio.codec import ulaw_encode
+from vivavoce.errors import ConfigError
+from vivavoce.evals.media_agent import AgentSettings
+from vivavoce.evals.media_clips import LoadClips
+from vivavoce.evals.media_load import Callers, agent, find_loadgen
+
+CALLS, SECONDS = 1500, 12.0
+
+
+def test_python_makes_progress_when_the_core_is_full(tmp_path: Path) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        pytest.skip("there is one core only")
+    try:
+        loadgen = find_loadgen()
+    except ConfigError as missing:
+        pytest.skip(f"{missing}; {missing.hint}")
+    sound = tmp_path / "sound.ulaw"
+    sound.write_bytes(ulaw_encode((9000 * np.sin(np.arange(32_000))).astype(np.int16)).tobytes())
+    clips = LoadClips([sound], [], sound)
+    settings = AgentSettings(calls=CALLS, reply=str(sound), policy="off", voices=False, talkative=True, core=cores[0])
+
+    async def main() -> list[dict[str, float]]:
+        lines = []
+        async with agent("media_agent", settings) as server:
+            port = int((await server.line())["port"])
+            callers = await Callers(
+                loadgen=loadgen, calls=CALLS, seconds=SECONDS, clips=clips, core=cores[-1], calls_per_s=500
+            ).start(port)
+            reading = asyncio.create_task(callers.communicate())
+            while not reading.done():
+                lines.append(await server.line())
+            assert json.loads((await reading)[0])["calls"] == CALLS
+        return lines
+
+    lines = asyncio.run(asyncio.wait_for(main(), 120))
+    full = [line for line in lines if line["calls"] == CALLS]
+    # Each line is one turn of the interpreter's loop, and what it heard came through the door.
+    assert len(full) >= 2
+    assert full[-1]["heard_s"] > full[0]["heard_s"]
