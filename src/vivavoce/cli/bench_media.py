@@ -68,6 +68,9 @@ def capacity(
         typer.Option(help="Another server, as NAME=COMMAND with {port} in it; may be given more than once."),
     ] = None,
     path: Annotated[str, typer.Option(help="The path at which those servers take Twilio's streams.")] = "/ws",
+    interpreter: Annotated[
+        str, typer.Option(help="What the interpreter of ours and of asyncio does meanwhile: none, spin, gc.")
+    ] = "none",
     seconds: Annotated[float, typer.Option(min=2, help="Length of each step.")] = 10.0,
     most: Annotated[int, typer.Option(min=10, help="Calls at most.")] = 2000,
     recording: Annotated[
@@ -76,7 +79,7 @@ def capacity(
     out: Annotated[Path | None, typer.Option(help="Write the JSON here too.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Find how many calls one core carries with sound less than 20 ms late at p99: ours, plain asyncio, and others.
+    """Find how many calls one core carries: sound less than 20 ms late at p99, and who interrupts is heard in a second.
 
     Nothing else should run meanwhile. Ctrl-C ends it and prints the servers that are done.
     """
@@ -85,6 +88,7 @@ def capacity(
     from vivavoce.contract.envelope import enclose, machine_load
     from vivavoce.errors import VivavoceError
     from vivavoce.evals.bench_capacity import CapacityBench, CapacityPlan, Other
+    from vivavoce.evals.media_agent import Interpreter
     from vivavoce.evals.media_table import capacity_page
 
     others = []
@@ -93,7 +97,13 @@ def capacity(
         if not name or "{port}" not in command:
             raise typer.BadParameter(f"{text!r} is not like NAME=COMMAND with {{port}} in it", param_hint="--server")
         others.append(Other(name=name, words=shlex.split(command), path=path))
-    plan = CapacityPlan(others=others, seconds=seconds, most=most, recording=recording)
+    plan = CapacityPlan(
+        others=others,
+        interpreters=among(interpreter.split(","), get_args(Interpreter), "--interpreter"),
+        seconds=seconds,
+        most=most,
+        recording=recording,
+    )
     load = machine_load()
     stopped: BaseException | None = None
     with progress() as on_progress:

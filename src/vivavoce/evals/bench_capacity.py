@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from vivavoce.errors import MediaError
-from vivavoce.evals.media_agent import AgentSettings
+from vivavoce.evals.media_agent import AgentSettings, Interpreter
 from vivavoce.evals.media_clips import LoadClips, cut_clips
 from vivavoce.evals.media_load import Callers, Program, agent, command, find_loadgen, report, two_cores
 from vivavoce.models import ModelStore
 
 LATE_MS = 20.0
 """What is said may come so late at p99, counted from when the caller's buffer ran dry."""
+CLEAR_MS = 1000.0
+"""Who interrupts is given silence so soon at p95: a server whose detector is overrun does not do its work."""
 GROWTH = 1.5
 NARROW = 1.12
 """The search ends when a number that is carried and one that is not are so close."""
-CALLS_PER_S = 50.0
+RAMP_S = 8.0
+"""In which all begin to call."""
 OURS: tuple[tuple[str, Program, int], ...] = (("asyncio", "media_baseline", 150), ("vivavoce", "media_agent", 400))
 """Name, program, and the number of calls to begin with."""
 START_S = 60.0
@@ -42,6 +45,7 @@ class Other:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CapacityPlan:
     others: Sequence[Other] = ()
+    interpreters: Sequence[Interpreter] = ("none",)
     seconds: float = 10.0
     most: int = 2000
     recording: Path | None = None
@@ -61,9 +65,11 @@ class Step:
 
     @property
     def holds(self) -> bool:
-        late_ms = self.callers["audio_late_ms"].get("p99")
+        late_ms, clear_ms = self.callers["audio_late_ms"].get("p99"), self.callers["barge_in_ms"].get("p95")
+        if late_ms is None or clear_ms is None:
+            return False
         whole = self.callers["alive"] == self.calls
-        return self.is_valid and whole and late_ms is not None and late_ms < LATE_MS
+        return self.is_valid and whole and late_ms < LATE_MS and clear_ms < CLEAR_MS
 
 
 @dataclass(slots=True)
@@ -127,14 +133,16 @@ class CapacityBench:
             clips = await asyncio.to_thread(cut_clips, recording, Path(folder))
             for other in self._plan.others:
                 await self._search(other.name, other.first, clips, partial(self._theirs, other))
-            for name, program, first in OURS:
-                await self._search(name, first, clips, partial(self._ours, program, clips))
+            for interpreter in self._plan.interpreters:
+                for name, program, first in OURS:
+                    shown = name if interpreter == "none" else f"{name}, interpreter {interpreter}"
+                    await self._search(shown, first, clips, partial(self._ours, program, interpreter, clips))
 
     async def _search(self, name: str, first: int, clips: LoadClips, serve: Serve) -> None:
         found = Found(name)
         self.done.append(found)
         while (calls := found.next_calls(first, self._plan.most)) is not None:
-            servers = len(self._plan.others) + 2
+            servers = len(self._plan.others) + len(OURS) * len(self._plan.interpreters)
             self._tell(f"{name}: {calls} calls", len(self.done) - 1, servers)
             callers = Callers(
                 loadgen=self._loadgen,
@@ -142,7 +150,7 @@ class CapacityBench:
                 seconds=self._plan.seconds,
                 clips=clips,
                 core=self._cores[1],
-                calls_per_s=CALLS_PER_S,
+                calls_per_s=max(10.0, calls / RAMP_S),
             )
             async with serve(calls) as server:
                 started = await callers.start(server.port, path=server.path)
@@ -151,8 +159,10 @@ class CapacityBench:
                 found.steps.append(Step(calls, measured, await usage))
 
     @asynccontextmanager
-    async def _ours(self, program: Program, clips: LoadClips, calls: int) -> AsyncIterator[Server]:
-        settings = AgentSettings(calls=calls, reply=str(clips.reply), core=self._cores[0])
+    async def _ours(
+        self, program: Program, interpreter: Interpreter, clips: LoadClips, calls: int
+    ) -> AsyncIterator[Server]:
+        settings = AgentSettings(calls=calls, reply=str(clips.reply), core=self._cores[0], interpreter=interpreter)
         async with agent(program, settings) as ours:
             port = (await ours.line())["port"]
             reading = asyncio.create_task(_read_all(ours.line))
@@ -175,6 +185,7 @@ class CapacityBench:
         """By the servers' names: the most calls that were carried, what was measured then, and every step."""
         return {
             "late_ms": LATE_MS,
+            "clear_ms": CLEAR_MS,
             "seconds": self._plan.seconds,
             "servers": {of.name: _figures(of) for of in self.done},
         }

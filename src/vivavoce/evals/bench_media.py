@@ -172,6 +172,8 @@ def ours(measured: Measured) -> dict[str, Any]:
     windows = measured.rate("silero_windows")
     counts = callers["counts"]
     return {
+        "calls": callers["calls"],
+        "interpreter": measured.round.interpreter,
         "scheduling": last["scheduling"],
         "frames_in_per_s": measured.rate("frames_in"),
         "frames_out_per_s": measured.rate("frames_out"),
@@ -188,8 +190,8 @@ def ours(measured: Measured) -> dict[str, Any]:
         "silero_share": windows * 0.032 / callers["calls"],
         "silero_wait_ms": last["silero_wait_ms"],
         "clear_ms": last["clear_ms"],
-        "barge_in_ms": callers["barge_in_ms"],
-        "duck_ms": callers["duck_ms"],
+        f"{measured.round.policy}_ms": callers["barge_in_ms"],
+        f"{measured.round.policy}_duck_ms": callers["duck_ms"],
         "turn_ms": callers["turn_ms"],
         "false_clears": _share(counts, "false_clears", "backchannels"),
         "missed_clears": _share(counts, "missed_clears", "interruptions"),
