@@ -167,7 +167,7 @@ impl Plane {
         }
     }
 
-    /// Whether the samples were taken; if not, there is no room now.
+    /// 0 where the samples were taken; otherwise there is no room for so many ms, unless something is cleared.
     #[pyo3(signature = (call, epoch, samples, rate_hz, *, last))]
     fn play(
         &self,
@@ -177,12 +177,12 @@ impl Plane {
         samples: PyBuffer<i16>,
         rate_hz: u32,
         last: bool,
-    ) -> PyResult<bool> {
+    ) -> PyResult<u64> {
         let samples = samples.to_vec(py)?;
         let play = || self.engine().play(CallId(call), epoch, &samples, rate_hz, last);
         match released(py, samples.len(), play) {
-            Ok(()) => Ok(true),
-            Err(Unplayed::Full) => Ok(false),
+            Ok(()) => Ok(0),
+            Err(Unplayed::Full { wait_ms }) => Ok(wait_ms),
             Err(Unplayed::Absent(why)) => Err(absent(why)),
             Err(Unplayed::TooLong) => Err(PyValueError::new_err("a piece of speech has 30 s at most")),
             Err(Unplayed::Rate(error)) => Err(PyValueError::new_err(error.to_string())),

@@ -47,13 +47,17 @@ pub enum Absent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unplayed {
     Absent(Absent),
-    /// There is no room now.
-    Full,
+    /// There is no room now, and none sooner than this unless something is cleared.
+    Full {
+        wait_ms: u64,
+    },
     /// More than can ever wait.
     TooLong,
     Rate(UnsupportedRatio),
 }
 
+/// Whether a place was made for a piece of speech is worth asking after a frame.
+const SOON_MS: u64 = 20;
 /// Commands that may wait for a worker.
 const COMMANDS: usize = 4096;
 /// Windows that may wait for the detector: two of each call that speaks.
@@ -222,7 +226,7 @@ impl Engine {
             party.speech = Some((epoch, rate_hz, resampler));
         }
         let Some((_, _, resampler)) = &mut party.speech else {
-            return Err(Unplayed::Full);
+            return Err(Unplayed::Full { wait_ms: SOON_MS });
         };
         let count = resampler.max_output(samples.len() + if last { resampler.look_ahead() } else { 0 });
         if count as u64 > room {
@@ -230,8 +234,11 @@ impl Engine {
         }
         lane.reclaim();
         placed &= lane.has_room_for_speech();
-        if waiting + count as u64 > room || !placed {
-            return Err(Unplayed::Full);
+        let over = (waiting + count as u64).saturating_sub(room);
+        if over > 0 || !placed {
+            let drained_ms = (1000 * over).div_ceil(u64::from(started.rate_hz));
+            let wait_ms = drained_ms.max(SOON_MS);
+            return Err(Unplayed::Full { wait_ms });
         }
         let mut chunk = Vec::with_capacity(count);
         resampler.push(samples, &mut chunk);

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -47,7 +48,8 @@ class Call:
         self._events: deque[CallEvent] = deque()
         self._pieces: deque[Pcm] = deque()
         self._changed = asyncio.Event()
-        self._sounded = asyncio.Event()
+        self._sounded: asyncio.Future[None] | None = None
+        self._emptied = asyncio.Event()
         self._cleared: deque[asyncio.Future[float]] = deque()
         self._marks: dict[int, str] = {}
         self._next_mark = 0
@@ -90,9 +92,9 @@ class Call:
                 yield self._pieces.popleft()
             if self.end is not None:
                 return
-            self._sounded.clear()
             self._engine.plane.want(self._number)
-            await self._sounded.wait()
+            self._sounded = asyncio.get_running_loop().create_future()
+            await self._sounded
 
     async def play(self, pcm: Pcm, epoch: int, *, last: bool = False) -> None:
         """Queue speech at any rate; waits while the call's queue of 30 s is full.
@@ -104,8 +106,8 @@ class Call:
         for at in pieces:
             samples = np.ascontiguousarray(pcm.samples[at : at + step])
             end = last and at + step >= len(pcm.samples)
-            while not self._do("play", epoch, samples, pcm.rate_hz, last=end):
-                await self._engine.next_drain()
+            while wait_ms := self._do("play", epoch, samples, pcm.rate_hz, last=end):
+                await self._emptied_within(wait_ms)
 
     def mark(self, name: str) -> None:
         """Ask to be told when all that is queued so far was heard. Raises `CallOver`."""
@@ -139,19 +141,27 @@ class Call:
         if not self._do(name, *arguments):
             raise MediaError("the media plane takes no more commands now", hint="send fewer at once")
 
-    def _do(self, name: str, *arguments: Any, **options: Any) -> bool:
+    def _do(self, name: str, *arguments: Any, **options: Any) -> int:
         if self.end is not None:
             raise CallOver(f"the call is over: {self.end.reason}")
         try:
-            return bool(getattr(self._engine.plane, name)(self._number, *arguments, **options))
+            return int(getattr(self._engine.plane, name)(self._number, *arguments, **options))
         except ConnectionError as error:
             raise CallOver(str(error)) from error
+
+    async def _emptied_within(self, wait_ms: int) -> None:
+        """Wait for what is queued to be played, or to be cleared."""
+        self._emptied.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_ms / 1000):
+                await self._emptied.wait()
 
     # What the engine brings.
 
     def on_event(self, name: str, a: Any, b: int) -> None:
         if name == "cleared":
             self._engine.plane.taken(self._number)
+            self._emptied.set()
             waiting = self._cleared.popleft()
             if not waiting.done():
                 waiting.set_result(self._ms(a))
@@ -159,8 +169,11 @@ class Call:
         event = self._event(name, a, b)
         if isinstance(event, Started):
             self.format = event
+        elif isinstance(event, Confirmed):
+            self._emptied.set()
         elif isinstance(event, Closed):
             self.end = event
+            self._emptied.set()
             for waiting in self._cleared:
                 if not waiting.done():
                     waiting.set_result(0.0)
@@ -169,12 +182,16 @@ class Call:
 
     def on_sound(self, pcm: Pcm) -> None:
         self._pieces.append(pcm)
-        self._sounded.set()
+        self._wake_reader()
 
     def on_end(self) -> None:
         """All sound was brought: readers may see the end."""
         self._changed.set()
-        self._sounded.set()
+        self._wake_reader()
+
+    def _wake_reader(self) -> None:
+        if self._sounded is not None and not self._sounded.done():
+            self._sounded.set_result(None)
 
     def _ms(self, samples: int) -> float:
         return 1000.0 * samples / (self.format.rate_hz if self.format else 8000)

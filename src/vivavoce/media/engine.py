@@ -57,7 +57,6 @@ class Engine:
         self._store = store
         self._plane: _media.Plane | None = None
         self._calls: dict[int, Call] = {}
-        self._drained = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._running = False
 
@@ -132,10 +131,6 @@ class Engine:
         """Counts since the start, and latencies as n, p50, p95, p99, p999 and max, in ms."""
         return self.plane.stats()
 
-    async def next_drain(self) -> None:
-        """Wait until the door was emptied once more: 20 ms at most."""
-        await self._drained.wait()
-
     def _tick(self) -> None:
         self._timer = self._loop.call_later(DRAIN_MS / 1000, self._tick)
         self._drain()
@@ -149,8 +144,6 @@ class Engine:
             call.on_event(name, a, b)
             if name == "closed":
                 self._part(number, call)
-        self._drained.set()
-        self._drained.clear()
 
     def _part(self, number: int, call: Call) -> None:
         while (rest := self.plane.rest(number)) is not None and rest[2]:
