@@ -113,11 +113,13 @@ impl Detector {
     /// Answer until `stop`.
     pub fn run(mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Acquire) {
-            while self.answer() > 0 && self.left {}
+            self.answer();
             self.stats
                 .cpu_ns
                 .store(crate::stats::thread_cpu_ns(), Ordering::Relaxed);
-            std::thread::sleep(GATHER);
+            if !self.left {
+                std::thread::sleep(GATHER);
+            }
         }
     }
 

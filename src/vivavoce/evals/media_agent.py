@@ -1,4 +1,4 @@
-"""An agent under load, in a process of its own: it answers every turn of a caller with the same long reply.
+"""An agent under load, in a process of its own: it answers a caller's turns with the same long reply, one at a time.
 
 It is started by the benchmark of the media plane with one JSON object of settings, and writes JSON lines: first the
 port, then its counts each second, and its last counts when its standard input ends.
@@ -23,7 +23,7 @@ import numpy as np
 from vivavoce.audio.codec import ulaw_decode
 from vivavoce.audio.pcm import Pcm, Samples
 from vivavoce.errors import CallOver
-from vivavoce.media import Call, Closed, Confirmed, Engine, EngineSettings, SpeechEnd, Started
+from vivavoce.media import Call, Closed, Confirmed, Engine, EngineSettings, Mark, SpeechEnd, Started
 from vivavoce.media.call import Policy
 from vivavoce.media.engine import Scheduling
 
@@ -83,17 +83,20 @@ class Agent:
             self.heard_ms += piece.duration_ms
 
     async def _answer(self, call: Call) -> None:
-        epoch = 0
+        epoch, speaking = 0, False
         async for event in call.events():
             if isinstance(event, Started) and self._settings.talkative:
                 self._group.create_task(self._talk(call))
-            elif isinstance(event, SpeechEnd) and not self._settings.talkative:
+            elif isinstance(event, SpeechEnd) and not speaking and not self._settings.talkative:
                 self.turns += 1
-                epoch += 1
+                epoch, speaking = epoch + 1, True
                 try:
                     await call.play(self._reply, epoch, last=True)
+                    call.mark("said")
                 except CallOver:
                     return
+            elif isinstance(event, Mark):
+                speaking = False
             elif isinstance(event, Confirmed):
                 self.interruptions += 1
             elif isinstance(event, Closed):

@@ -20,8 +20,8 @@ from vivavoce.evals.media_agent import AgentSettings, disturb, say
 FRAME_BYTES = 160
 FRAME_S = 0.02
 QUIET = bytes(code for code in range(256) if (code | 0x80) >= 0xE0)
-START_FRAMES, END_FRAMES = 10, 15
-"""200 ms of loud frames are a voice, 300 ms of others its end."""
+START_FRAMES, END_FRAMES = 6, 15
+"""So many more loud frames than others are a voice, 300 ms of others its end."""
 
 
 def reply_messages(path: Path) -> list[bytes]:
@@ -57,7 +57,8 @@ async def main(settings: AgentSettings) -> None:
                 return
             sound = base64.b64decode(data[at + 11 : data.index(b'"', at + 11)])
             loud = len(sound.translate(None, QUIET)) > FRAME_BYTES // 10
-            self.loud, self.quiet = (self.loud + 1, 0) if loud else (self.loud if self.quiet < 3 else 0, self.quiet + 1)
+            self.loud = min(self.loud + 1, START_FRAMES) if loud else max(self.loud - 1, 0)
+            self.quiet = 0 if loud else self.quiet + 1
             if not self.speaking and self.loud >= START_FRAMES:
                 self.speaking = True
                 if self.at is not None:
