@@ -23,7 +23,14 @@ from vivavoce.models import ModelStore
 def counts(at_s: float, **more: float) -> dict[str, Any]:
     latency = {"n": 5, "p50": 0.5, "p95": 1.0, "p99": 1.5, "p999": 2.0, "max": 3.0}
     names = ("late_ms", "clear_ms", "silero_wait_ms", "event_age_ms")
-    return {"at_s": at_s, "scheduling": ["short-slice"], "frames_lost": 0, **dict.fromkeys(names, latency), **more}
+    return {
+        "at_s": at_s,
+        "scheduling": ["short-slice"],
+        "frames_lost": 0,
+        "silero_unheard": 0,
+        **dict.fromkeys(names, latency),
+        **more,
+    }
 
 
 def callers(*, valid: bool = True) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from vivavoce.audio.codec import ulaw_encode
 from vivavoce.errors import ConfigError
 from vivavoce.evals.media_agent import AgentSettings
 from vivavoce.evals.media_clips import LoadClips
-from vivavoce.evals.media_load import Callers, agent, find_loadgen
+from vivavoce.evals.media_load import Callers, agent, find_loadgen, report
 
 CALLS, SECONDS = 1500, 12.0
 
@@ -36,13 +35,14 @@ def test_python_makes_progress_when_the_core_is_full(tmp_path: Path) -> None:
         lines = []
         async with agent("media_agent", settings) as server:
             port = int((await server.line())["port"])
-            callers = await Callers(
+            callers = Callers(
                 loadgen=loadgen, calls=CALLS, seconds=SECONDS, clips=clips, core=cores[-1], calls_per_s=500
-            ).start(port)
-            reading = asyncio.create_task(callers.communicate())
-            while not reading.done():
-                lines.append(await server.line())
-            assert json.loads((await reading)[0])["calls"] == CALLS
+            )
+            async with callers.calling(port) as process, asyncio.TaskGroup() as group:
+                reading = group.create_task(report(process))
+                while not reading.done():
+                    lines.append(await server.line())
+            assert reading.result()["alive"] == CALLS
         return lines
 
     lines = asyncio.run(asyncio.wait_for(main(), 120))

@@ -7,8 +7,9 @@ import onnx
 import pytest
 from onnx import helper
 
-from vivavoce.errors import LegUnavailable
+from vivavoce.errors import LegUnavailable, ModelMissing
 from vivavoce.media.silero_batched import banded, batched
+from vivavoce.models import ModelStore
 
 
 @pytest.mark.parametrize(("frames", "stride"), [(4, 1), (4, 2), (2, 2), (1, 1), (5, 2)])
@@ -22,6 +23,27 @@ def test_a_banded_product_is_the_convolution(frames: int, stride: int) -> None:
     ]
     found = sound.reshape(1, -1) @ banded(kernel, frames, stride)
     np.testing.assert_allclose(found.reshape(-1, 6), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_calls_of_one_batch_are_as_they_were_alone() -> None:
+    import onnxruntime
+
+    try:
+        path = ModelStore().path("silero-vad", "silero_vad.onnx")
+    except ModelMissing as missing:
+        pytest.skip(f"{missing}; {missing.hint}")
+    published = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    ours = onnxruntime.InferenceSession(batched(path), providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(4)
+    states = [np.zeros((2, 1, 128), np.float32) for _ in range(5)]
+    state = np.zeros((2, 5, 128), np.float32)
+    for _ in range(20):
+        windows = (random.standard_normal((5, 288)) * random.random((5, 1)) * 0.3).astype(np.float32)
+        found, state = ours.run(None, {"input": windows, "state": state})
+        for n in range(5):
+            feeds = {"input": windows[n : n + 1], "state": states[n], "sr": np.array(8000, np.int64)}
+            expected, states[n] = published.run(None, feeds)
+            np.testing.assert_allclose(found[n], expected[0], atol=1e-4)
 
 
 def test_another_model_is_told(tmp_path: Path) -> None:

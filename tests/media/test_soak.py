@@ -96,8 +96,9 @@ def test_sixty_seconds_of_faults(loadgen: Path, tmp_path: Path) -> None:
                 assert end is not None, fault
                 assert end.reason == ENDS[fault], fault
                 reasons[end.reason] += 1
-            elif fault is None:
-                assert end is None or end.reason == "peer closed"
+            else:
+                assert end is None or end.reason == "peer closed", (fault, end)
+            if fault is None:
                 assert each.heard_ms > 0.9 * 1000 * SECONDS, (n, each.heard_ms)
         assert set(reasons) == set(ENDS.values())
         assert stats["panics"] == 0

@@ -159,7 +159,7 @@ impl Plane {
         match self.engine().expect(token, ttl_ms, policy, piece_ms) {
             Ok(call) => Ok(call.0),
             Err(Unfit::Length) => Err(PyValueError::new_err("a token has 1 to 128 bytes")),
-            Err(Unfit::Character) => Err(PyValueError::new_err("a token has letters, digits and -._~+= only")),
+            Err(Unfit::Character) => Err(PyValueError::new_err("a token has letters, digits and -._~ only")),
             Err(Unfit::Known) => Err(PyValueError::new_err("this token is expected already")),
             Err(Unfit::Full) => Err(PyConnectionError::new_err(
                 "as many calls are expected as there is room for",
@@ -233,7 +233,7 @@ impl Plane {
         Ok((events, sounds))
     }
 
-    /// What is left of a caller's sound, less than a piece.
+    /// What is left of a caller's sound, a piece at most; empty when there is no more.
     fn rest<'py>(&self, py: Python<'py>, call: u32) -> PyResult<Option<(u32, u64, Bound<'py, PyByteArray>)>> {
         self.engine()
             .rest(CallId(call))

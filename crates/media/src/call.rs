@@ -20,8 +20,9 @@ pub struct Limits {
     pub anonymous_us: u64,
     /// How long an admitted peer may say nothing at all.
     pub silence_us: u64,
-    /// How long a peer may take nothing while something waits for it.
+    /// How long something may wait for a peer without a pause, and how many bytes.
     pub blocked_us: u64,
+    pub unsent: usize,
     /// Messages of a peer that were not understood.
     pub misread: u32,
 }
@@ -34,6 +35,7 @@ impl Default for Limits {
             anonymous_us: 5_000_000,
             silence_us: 10_000_000,
             blocked_us: 5_000_000,
+            unsent: 64 * 1024,
             misread: 50,
         }
     }

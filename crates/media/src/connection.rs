@@ -44,6 +44,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Bytes that wait for the peer.
+    pub fn unsent(&self) -> usize {
+        self.outbox.len()
+    }
+
     pub fn watch(&mut self, epoll: &rustix::fd::OwnedFd, index: usize, now_us: u64) {
         let blocked = !self.outbox.is_empty();
         if blocked != self.blocked_from_us.is_some() {

@@ -164,7 +164,10 @@ impl Detector {
         self.batch.clear();
         self.left = false;
         self.runs += 1;
-        for (n, desk) in self.desks.iter_mut().enumerate() {
+        let count = self.desks.len();
+        // Another begins each time, so that none is kept waiting by those before it.
+        for n in (0..count).map(|n| (n + self.runs as usize) % count) {
+            let desk = &mut self.desks[n];
             while let Ok(question) = desk.questions.peek() {
                 let memory = &mut self.memories[question.call.place()];
                 if self.batch.len() == MOST || memory.run == self.runs {

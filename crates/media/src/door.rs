@@ -314,7 +314,8 @@ impl Upwards {
     /// Silence the bell; before taking, so that what comes meanwhile rings again.
     pub fn hush(&self) {
         let _ = rustix::io::read(&self.bell, &mut [0; 8]);
-        self.rung.store(false, Ordering::Release);
+        // Whoever rings after this swap is taken, whoever rang before it is in the queue by now.
+        self.rung.swap(false, Ordering::AcqRel);
     }
 
     #[must_use]

@@ -253,7 +253,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Ask to be told when all that was played so far was heard; false where too many marks wait.
+    /// Ask to be told when all that was played so far was heard; false where too many marks or commands wait.
     ///
     /// # Errors
     ///
@@ -350,7 +350,7 @@ impl Engine {
         }
     }
 
-    /// The rest of a caller's sound, where it is less than a piece; None for a call that is forgotten.
+    /// The rest of a caller's sound, a piece at most; None for a call that is forgotten.
     pub fn rest(&mut self, call: CallId) -> Option<Sound> {
         Some(self.party(call)?.rest())
     }
@@ -452,8 +452,11 @@ impl Engine {
             let lost = |worker: usize| !stopped && self.lanes[worker].has_ended();
             if party.worker().is_some_and(lost) {
                 ends.push((ticket.id, number(Reason::Broken)));
-            } else if (now_us > ticket.until_us || stopped) && party.worker().is_none() && ticket.claim() {
-                ends.push((ticket.id, if stopped { STOPPED } else { EXPIRED }.0));
+            } else if stopped {
+                // All threads have ended, and what they told was taken.
+                ends.push((ticket.id, STOPPED.0));
+            } else if now_us > ticket.until_us && party.worker().is_none() && ticket.claim() {
+                ends.push((ticket.id, EXPIRED.0));
             }
         }
         ends

@@ -41,7 +41,7 @@ impl Party {
         Self {
             ticket,
             sound,
-            piece,
+            piece: piece.max(1),
             taken: 0,
             wanted: false,
             given: 0,

@@ -329,8 +329,12 @@ impl Worker {
             connection.call.give_up(Reason::Broken, &mut clerk, &mut self.out);
         }
         self.due[index] = connection.call.due_us();
-        let over = connection.call.is_over();
         let sent = connection.send(&self.out);
+        if connection.unsent() > self.office.settings.limits.unsent {
+            let mut clerk = Clerk::new(&mut self.office, &mut connection.guest, index);
+            connection.call.give_up(Reason::SlowReader, &mut clerk, &mut self.out);
+        }
+        let over = connection.call.is_over();
         if done.unwrap_or(false) {
             let now_us = self.office.begun.elapsed().as_micros() as u64;
             self.office
@@ -344,7 +348,8 @@ impl Worker {
         } else if let Some(connection) = &mut self.connections[index] {
             connection.watch(&self.epoll, index, self.office.now_us);
             if connection.blocked_from_us.is_some() {
-                self.due[index] = self.due[index].clamp(now_us + 1, now_us + FRAME_US);
+                // Epoll tells when it takes some: until then there is only the time to look at.
+                self.due[index] = now_us + FRAME_US;
             }
         }
     }

@@ -363,6 +363,27 @@ fn a_call_whose_events_nobody_takes_is_closed_alone() {
 }
 
 #[test]
+fn a_peer_that_asks_and_does_not_read_is_cut() {
+    let mut house = House::open(&config());
+    let (call, mut caller) = house.call("one", Policy::Off);
+    let mut ping = vec![0x89, 0x80 | 125];
+    ping.extend([0; 4 + 125]);
+    let pings = ping.repeat(100);
+    let socket = caller.socket.get_mut();
+    let mut told = vec![];
+    while !told.contains(&call) {
+        // Once it is cut, this fails: then the event is there, or will soon be.
+        let _ = std::io::Write::write_all(socket, &pings);
+        house.engine.reports(|report| {
+            if let Happening::Closed(number) = report.happening {
+                assert_eq!(reason(number), "peer reads too slowly");
+                told.push(report.call);
+            }
+        });
+    }
+}
+
+#[test]
 fn a_call_that_is_hung_up_before_it_comes_is_not_let_in() {
     let mut house = House::open(&config());
     let call = house.expect("one", Policy::Off);

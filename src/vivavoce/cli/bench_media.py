@@ -35,8 +35,10 @@ def media(
     from vivavoce.evals.bench_media import MediaBench, MediaPlan
     from vivavoce.evals.media_agent import Interpreter
     from vivavoce.evals.media_table import media_page
+    from vivavoce.evals.packages import require_eval_packages
     from vivavoce.media.engine import Scheduling
 
+    require_eval_packages()
     plan = MediaPlan(
         calls=calls,
         seconds=seconds,
@@ -90,7 +92,9 @@ def capacity(
     from vivavoce.evals.bench_capacity import CapacityBench, CapacityPlan, Other
     from vivavoce.evals.media_agent import Interpreter
     from vivavoce.evals.media_table import capacity_page
+    from vivavoce.evals.packages import require_eval_packages
 
+    require_eval_packages()
     others = []
     for text in server or ():
         name, _, command = text.partition("=")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,9 +22,14 @@ LATE_MS = 20.0
 """What is said may come so late at p99, counted from when the caller's buffer ran dry."""
 CLEAR_MS = 1000.0
 """Who interrupts is given silence so soon at p95: a server whose detector is overrun does not do its work."""
+BEHIND_MS = 200.0
+"""What is said may fall so far behind real time within a reply, at p99."""
+UNSERVED = 0.05
+"""Share of interruptions that may get no `clear`, and of turns that may get no answer."""
 GROWTH = 1.5
 NARROW = 1.12
 """The search ends when a number that is carried and one that is not are so close."""
+USUAL_STEPS = 8
 RAMP_S = 8.0
 """In which all begin to call."""
 OURS: tuple[tuple[str, Program, int], ...] = (("asyncio", "media_baseline", 150), ("vivavoce", "media_agent", 400))
@@ -61,6 +66,7 @@ class Step:
 
     @property
     def is_valid(self) -> bool:
+        """Whether the callers kept their own time."""
         return bool(self.callers["generator"]["valid"])
 
     @property
@@ -68,8 +74,10 @@ class Step:
         late_ms, clear_ms = self.callers["audio_late_ms"].get("p99"), self.callers["barge_in_ms"].get("p95")
         if late_ms is None or clear_ms is None:
             return False
-        whole = self.callers["alive"] == self.calls
-        return self.is_valid and whole and late_ms < LATE_MS and clear_ms < CLEAR_MS
+        in_time = late_ms < LATE_MS and clear_ms < CLEAR_MS and self.callers["grid_late_ms"]["p99"] < BEHIND_MS
+        counts = self.callers["counts"]
+        unserved = max(_share(counts, "missed_clears", "interruptions"), _share(counts, "no_reply", "turns"))
+        return self.is_valid and self.callers["alive"] == self.calls and in_time and unserved < UNSERVED
 
 
 @dataclass(slots=True)
@@ -78,10 +86,17 @@ class Found:
 
     name: str
     steps: list[Step] = field(default_factory=list)
+    is_whole: bool = False
 
     @property
     def best(self) -> Step | None:
         return max((step for step in self.steps if step.holds), key=lambda step: step.calls, default=None)
+
+    @property
+    def is_bound_by_callers(self) -> bool:
+        """Whether more could not be tried: the callers could not keep their own time, or there were no more."""
+        failed = [step for step in self.steps if not step.holds]
+        return not failed or not min(failed, key=lambda step: step.calls).is_valid
 
     def next_calls(self, first: int, most: int) -> int | None:
         """The number to try next; None where it is known closely enough."""
@@ -125,7 +140,7 @@ class CapacityBench:
 
     @property
     def n(self) -> int:
-        return sum(len(found.steps) for found in self.done)
+        return sum(len(found.steps) for found in self.done if found.is_whole)
 
     async def run(self) -> None:
         recording = self._plan.recording or self._store.path("demo-en", "two_cities.wav")
@@ -142,8 +157,6 @@ class CapacityBench:
         found = Found(name)
         self.done.append(found)
         while (calls := found.next_calls(first, self._plan.most)) is not None:
-            servers = len(self._plan.others) + len(OURS) * len(self._plan.interpreters)
-            self._tell(f"{name}: {calls} calls", len(self.done) - 1, servers)
             callers = Callers(
                 loadgen=self._loadgen,
                 calls=calls,
@@ -152,11 +165,30 @@ class CapacityBench:
                 core=self._cores[1],
                 calls_per_s=max(10.0, calls / RAMP_S),
             )
-            async with serve(calls) as server:
-                started = await callers.start(server.port, path=server.path)
-                usage = asyncio.create_task(_cores_used(server.pid, callers.planned_s - self._plan.seconds))
+            self._show(name, calls, len(found.steps), callers.planned_s)
+            found.steps.append(await self._step(calls, callers, serve))
+        found.is_whole = True
+
+    async def _step(self, calls: int, callers: Callers, serve: Serve) -> Step:
+        async with (
+            serve(calls) as server,
+            callers.calling(server.port, path=server.path) as started,
+            asyncio.TaskGroup() as group,
+        ):
+            ramp_s = callers.planned_s - callers.seconds
+            usage = group.create_task(_cores_used(server.pid, after_s=ramp_s, for_s=min(5.0, callers.seconds)))
+            try:
                 measured = await report(started)
-                found.steps.append(Step(calls, measured, await usage))
+            except MediaError:
+                # The server closed its port under the load.
+                measured = _NOTHING | {"calls": calls}
+        return Step(calls, measured, usage.result())
+
+    def _show(self, name: str, calls: int, steps: int, step_s: float) -> None:
+        """Each server takes about as many steps."""
+        servers = len(self._plan.others) + len(OURS) * len(self._plan.interpreters)
+        done = (len(self.done) - 1) * USUAL_STEPS + min(steps, USUAL_STEPS - 1)
+        self._tell(f"{name}: {calls} calls", done * step_s, servers * USUAL_STEPS * step_s)
 
     @asynccontextmanager
     async def _ours(
@@ -187,7 +219,7 @@ class CapacityBench:
             "late_ms": LATE_MS,
             "clear_ms": CLEAR_MS,
             "seconds": self._plan.seconds,
-            "servers": {of.name: _figures(of) for of in self.done},
+            "servers": {of.name: _figures(of) for of in self.done if of.is_whole},
         }
 
 
@@ -195,6 +227,7 @@ def _figures(found: Found) -> dict[str, Any]:
     best = found.best
     return {
         "calls_a_core": best.calls if best else 0,
+        "or_more": found.is_bound_by_callers,
         "at_most": None if best is None else _measured(best),
         "steps": [{"calls": step.calls, "holds": step.holds, **_measured(step)} for step in found.steps],
     }
@@ -204,7 +237,9 @@ def _measured(step: Step) -> dict[str, Any]:
     callers = step.callers
     return {
         "audio_late_ms": callers["audio_late_ms"],
+        "grid_late_ms": callers["grid_late_ms"],
         "barge_in_ms": callers["barge_in_ms"],
+        "counts": callers["counts"],
         "alive": callers["alive"],
         "cores": step.cores,
         "loadgen_late_ms": callers["generator"]["tick_late_ms"],
@@ -233,16 +268,29 @@ async def _listens(name: str, process: asyncio.subprocess.Process, port: int) ->
     raise MediaError(f"{name} does not listen at port {port}", hint="run its command by hand and see what it says")
 
 
-async def _cores_used(pid: int, after_s: float) -> float:
-    """The share of a core that a process takes, children not counted, from `after_s` on for five seconds."""
+async def _cores_used(pid: int, *, after_s: float, for_s: float) -> float:
+    """The share of a core that a process takes, children not counted; 0 for one that ends meanwhile."""
     import psutil
 
-    process = psutil.Process(pid)
     await asyncio.sleep(after_s)
     try:
+        process = psutil.Process(pid)
         before = process.cpu_times()
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(for_s)
         after = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    return float(after.user + after.system - before.user - before.system) / 5.0
+    return float(after.user + after.system - before.user - before.system) / for_s
+
+
+def _share(counts: Mapping[str, int], part: str, whole: str) -> float:
+    return counts.get(part, 0) / counts[whole] if counts.get(whole) else 0.0
+
+
+_NOTHING: dict[str, Any] = {
+    "alive": 0,
+    "counts": {},
+    "generator": {"tick_late_ms": {"n": 0}, "valid": True},
+    **{name: {"n": 0} for name in ("audio_late_ms", "grid_late_ms", "barge_in_ms")},
+}
+"""What callers would report of a server that was not there."""

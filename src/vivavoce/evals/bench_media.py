@@ -140,16 +140,21 @@ class MediaBench:
 
         async with agent(each.program, settings) as server:
             first = await server.line()
-            started = await callers.start(first["port"], scenario=each.scenario, backchannels=each.policy == "patient")
-            reading = asyncio.create_task(report(started))
-            while not reading.done():
-                counts.append(await server.line())
-                spent_s = asyncio.get_running_loop().time() - begun_s
-                label = f"{each.name}: {counts[-1]['calls']} calls"
-                if late := counts[-1].get("late_ms", {}):
-                    label += f", late p99 {late['p99']:.1f} ms"
-                self._tell(label, n * each_s + spent_s, len(plan.rounds) * each_s)
-            measured = await reading
+            async with (
+                callers.calling(
+                    first["port"], scenario=each.scenario, backchannels=each.policy == "patient"
+                ) as started,
+                asyncio.TaskGroup() as group,
+            ):
+                reading = group.create_task(report(started))
+                while not reading.done():
+                    counts.append(await server.line())
+                    spent_s = asyncio.get_running_loop().time() - begun_s
+                    label = f"{each.name}: {counts[-1]['calls']} calls"
+                    if late := counts[-1].get("late_ms", {}):
+                        label += f", late p99 {late['p99']:.1f} ms"
+                    self._tell(label, n * each_s + spent_s, len(plan.rounds) * each_s)
+            measured = reading.result()
         # The last line was said when the callers had gone.
         until_s = counts[-2]["at_s"] if len(counts) > 1 else counts[-1]["at_s"]
         window = [line for line in counts if until_s - plan.seconds + 1 <= line["at_s"] <= until_s] or counts
@@ -189,6 +194,7 @@ def ours(measured: Measured) -> dict[str, Any]:
         "silero_cores": measured.rate("silero_cpu_s"),
         "silero_share": windows * 0.032 / callers["calls"],
         "silero_wait_ms": last["silero_wait_ms"],
+        "silero_unheard": last["silero_unheard"],
         "clear_ms": last["clear_ms"],
         f"{measured.round.policy}_ms": callers["barge_in_ms"],
         f"{measured.round.policy}_duck_ms": callers["duck_ms"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
+import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -59,10 +61,12 @@ class Callers:
     def planned_s(self) -> float:
         return self.calls / self.calls_per_s + WARM_UP_S + self.seconds
 
-    async def start(
+    @asynccontextmanager
+    async def calling(
         self, port: int, *, path: str = "/twilio", scenario: Scenario = "turns", backchannels: bool = False
-    ) -> asyncio.subprocess.Process:
-        """Let them call; what they report is one JSON object on the process's output."""
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Let them call while inside; what they report is one JSON object on the process's output."""
+        _raise_descriptor_limit()
         options: dict[str, object] = {
             "address": f"127.0.0.1:{port}",
             "path": path,
@@ -79,14 +83,26 @@ class Callers:
         words += [word for clip in self.clips.turns for word in ("--turn", str(clip))]
         if backchannels:
             words += [word for clip in self.clips.backchannels for word in ("--backchannel", str(clip))]
-        return await asyncio.create_subprocess_exec(str(self.loadgen), *words, stdout=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(str(self.loadgen), *words, stdout=asyncio.subprocess.PIPE)
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+def _raise_descriptor_limit() -> None:
+    """A socket a call, and a few: as many as the system allows, for what is started from here."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def report(callers: asyncio.subprocess.Process) -> dict[str, Any]:
     """What the callers measured. Raises MediaError where they ended early."""
     said, _ = await callers.communicate()
     if callers.returncode:
-        raise MediaError("the callers ended early", hint="is the server's port reachable?")
+        raise MediaError("the callers ended early", hint="did the server close its port, or are descriptors too few?")
     measured: dict[str, Any] = json.loads(said)
     return measured
 
@@ -105,7 +121,8 @@ class Agent:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
-            raise MediaError(f"the agent ended with {await self._process.wait()}")
+            code = await self._process.wait()
+            raise MediaError(f"the agent ended with {code}", hint="what it said stands above")
         said: dict[str, Any] = json.loads(line)
         return said
 
@@ -113,6 +130,7 @@ class Agent:
 @asynccontextmanager
 async def agent(program: Program, settings: AgentSettings) -> AsyncIterator[Agent]:
     """A program of ours that serves while inside."""
+    _raise_descriptor_limit()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"vivavoce.evals.{program}", json.dumps(asdict(settings))),
         stdin=asyncio.subprocess.PIPE,
@@ -130,13 +148,15 @@ async def agent(program: Program, settings: AgentSettings) -> AsyncIterator[Agen
 @asynccontextmanager
 async def command(words: Sequence[str], core: int) -> AsyncIterator[asyncio.subprocess.Process]:
     """Any program that serves while inside. Raises ConfigError where it does not start."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
-        )
-    except OSError as error:
-        raise ConfigError(f"{words[0]} does not start: {error.strerror}", hint="name it with its path") from error
-    os.sched_setaffinity(process.pid, {core})
+    program = shutil.which(words[0])
+    if program is None:
+        raise ConfigError(f"{words[0]} is no program that can be run", hint="name it with its path")
+    _raise_descriptor_limit()
+    process = await asyncio.create_subprocess_exec(
+        *("taskset", "--cpu-list", str(core), program, *words[1:]),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
     try:
         yield process
     finally:

@@ -70,5 +70,6 @@ def capacity_page(figures: Mapping[str, Any]) -> RenderableType:
         clear = at["barge_in_ms"]
         both = f"{clear['p50']:.0f} / {clear['p95']:.0f}" if clear["n"] else ""
         late = f"{at['audio_late_ms']['p99']:.1f}"
-        table.add_row(name, str(calls), late, both, f"{at['cores']:.2f}", f"{calls / first:.1f}" if first else "")
+        shown = f"≥ {calls}" if found["or_more"] else str(calls)
+        table.add_row(name, shown, late, both, f"{at['cores']:.2f}", f"{calls / first:.1f}" if first else "")
     return table

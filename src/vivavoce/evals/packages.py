@@ -6,7 +6,13 @@ from importlib.util import find_spec
 
 from vivavoce.errors import ConfigError
 
-_NEEDED = {"jiwer": "jiwer", "psutil": "psutil", "sacrebleu": "sacrebleu", "whisper_normalizer": "whisper-normalizer"}
+_NEEDED = {
+    "jiwer": "jiwer",
+    "picows": "picows",
+    "psutil": "psutil",
+    "sacrebleu": "sacrebleu",
+    "whisper_normalizer": "whisper-normalizer",
+}
 
 
 def require_eval_packages() -> None:

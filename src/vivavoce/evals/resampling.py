@@ -47,7 +47,7 @@ def soxr(samples: Samples, from_hz: int, to_hz: int) -> np.ndarray:
 def measure(change: Change, push: Callable[[Samples], object], from_hz: int, to_hz: int) -> Bands:
     low_hz, high_hz = min(from_hz, to_hz) / 2, max(from_hz, to_hz) / 2
     kept = np.linspace(0.02, 0.9, TONES) * low_hz
-    ripple = max(abs(_gain_db(change, tone, tone, from_hz, to_hz)) for tone in kept)
+    ripple = max(abs(_gain_db(change, tone, from_hz, to_hz)) for tone in kept)
     if to_hz < from_hz:
         lost = np.linspace(low_hz, 0.98 * high_hz, TONES)
         reject = max(_level_db(change(_sine(tone, from_hz), from_hz, to_hz), to_hz) for tone in lost)
@@ -73,8 +73,8 @@ def _fit(samples: np.ndarray, hz: float, rate_hz: int) -> np.ndarray:
     return np.asarray(basis @ np.linalg.lstsq(basis, steady, rcond=None)[0])
 
 
-def _gain_db(change: Change, hz: float, out_hz: float, from_hz: int, to_hz: int) -> float:
-    fitted = _fit(change(_sine(hz, from_hz), from_hz, to_hz), out_hz, to_hz)
+def _gain_db(change: Change, hz: float, from_hz: int, to_hz: int) -> float:
+    fitted = _fit(change(_sine(hz, from_hz), from_hz, to_hz), hz, to_hz)
     return 20 * math.log10(fitted.std() * math.sqrt(2) / AMPLITUDE)
 
 

@@ -113,7 +113,7 @@ class Call:
         """Ask to be told when all that is queued so far was heard. Raises `CallOver`."""
         number = self._next_mark
         if not self._do("mark", number):
-            raise MediaError("too many marks wait for their sound", hint="wait for some to be told")
+            raise MediaError("too many marks or commands wait", hint="wait for some marks to be told")
         self._marks[number] = name
         self._next_mark = (number + 1) % MARKS
 
@@ -141,11 +141,11 @@ class Call:
         if not self._do(name, *arguments):
             raise MediaError("the media plane takes no more commands now", hint="send fewer at once")
 
-    def _do(self, name: str, *arguments: Any, **options: Any) -> int:
+    def _do(self, name: str, *arguments: Any, **options: Any) -> Any:
         if self.end is not None:
             raise CallOver(f"the call is over: {self.end.reason}")
         try:
-            return int(getattr(self._engine.plane, name)(self._number, *arguments, **options))
+            return getattr(self._engine.plane, name)(self._number, *arguments, **options)
         except ConnectionError as error:
             raise CallOver(str(error)) from error
 

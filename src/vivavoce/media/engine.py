@@ -72,23 +72,8 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         settings = self.settings
-        silero = (_onnxruntime(), self._silero()) if settings.voices else None
         try:
-            self._plane = await asyncio.to_thread(
-                lambda: _media.Plane(
-                    host=settings.host,
-                    port=settings.port,
-                    workers=settings.workers,
-                    calls=settings.calls,
-                    anonymous=settings.anonymous,
-                    rate_hz=settings.rate_hz,
-                    lead_ms=settings.lead_ms,
-                    scheduling=settings.scheduling,
-                    door_s=2,
-                    events=128,
-                    silero=silero,
-                )
-            )
+            self._plane = await asyncio.to_thread(self._started)
         except OSError as error:
             where = f"{settings.host}:{settings.port}"
             raise MediaError(f"cannot listen at {where}: {error}", hint="choose another port") from error
@@ -155,6 +140,22 @@ class Engine:
     def _pcm(self, start: int, samples: bytearray) -> Pcm:
         rate_hz = self.settings.rate_hz
         return Pcm(np.frombuffer(samples, np.int16), rate_hz, 1000.0 * start / rate_hz)
+
+    def _started(self) -> _media.Plane:
+        settings = self.settings
+        return _media.Plane(
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            calls=settings.calls,
+            anonymous=settings.anonymous,
+            rate_hz=settings.rate_hz,
+            lead_ms=settings.lead_ms,
+            scheduling=settings.scheduling,
+            door_s=2,
+            events=128,
+            silero=(_onnxruntime(), self._silero()) if settings.voices else None,
+        )
 
     def _silero(self) -> bytes:
         def make(model: Path) -> bytes:
