@@ -2,7 +2,8 @@
 
     VivavoceError
     ├── ConfigError            a configuration file or option is refused
-    │   └── ContractError      stages add up past the bound
+    │   ├── ContractError      stages add up past the bound
+    │   └── ScriptError        an agent's script is refused
     ├── AudioError             the sound that came in cannot be used
     │   ├── SourceMissing      no such file
     │   ├── SourceUnreadable   empty, truncated, too large or in no known format
@@ -46,6 +47,10 @@ class ConfigError(VivavoceError):
 
 
 class ContractError(ConfigError):
+    pass
+
+
+class ScriptError(ConfigError):
     pass
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from vivavoce.cli import bench, models
+from vivavoce.cli import agent, bench, models
 from vivavoce.cli.budget import budget
 from vivavoce.cli.process import prepare
 from vivavoce.cli.translate import translate
@@ -24,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(agent.app, name="agent")
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
 app.command("translate")(translate)

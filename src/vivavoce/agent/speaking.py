@@ -1,0 +1,50 @@
+"""Values of slots as they are spoken: a date with its weekday, a telephone number digit by digit."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, time
+
+from babel.dates import format_date, format_time
+
+from vivavoce.agent.conditions import SlotValue
+
+_YES_NO = {
+    "de": ("ja", "nein"),
+    "en": ("yes", "no"),
+    "es": ("sí", "no"),
+    "fr": ("oui", "non"),
+    "it": ("sì", "no"),
+    "pt": ("sim", "não"),
+}
+
+
+def spoken(value: SlotValue, language: str) -> str:
+    if isinstance(value, bool):
+        return _YES_NO.get(language, _YES_NO["en"])[not value]
+    if isinstance(value, date):
+        return format_date(value, "EEEE, d MMMM", locale=language)
+    if isinstance(value, time):
+        return format_time(value, "short", locale=language).replace("\u202f", " ")
+    if isinstance(value, float):
+        return f"{value:g}"
+    if value.startswith("+") and value[1:].isdigit():
+        return _by_digits(value)
+    return value
+
+
+def _by_digits(number: str) -> str:
+    """A telephone number as people of its country group it, digit by digit."""
+    import phonenumbers
+
+    national = phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.NATIONAL)
+    return ", ".join(" ".join(group) for group in re.findall(r"\d+", national))
+
+
+def written(value: SlotValue) -> str:
+    """The same for a machine."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return f"{value:g}" if isinstance(value, float) else value
