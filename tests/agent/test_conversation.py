@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from typing import Any
+
+from vivavoce.media import Closed, Dtmf
+
+SCRIPT = """
+name: one
+start: hello
+person: desk
+slots:
+  name: {type: text, ask: "And your name?"}
+  phone: {type: phone}
+  number: {type: text}
+silence: {after_s: 5, times: 2, say: "Hello?", to: bye}
+unclear: {times: 2, say: "Sorry?", to: desk}
+states:
+  hello:
+    say: What can I do for you today?
+    go:
+      - {to: ask, said: [book]}
+      - {to: bye, said: [nothing]}
+  ask: {say: "Your name?", fill: [name], go: [{to: save, when: name}], interrupt: strict}
+  save:
+    say: One moment.
+    request: {url: "https://example.org/{name}", fill: {number: n}, failed: desk}
+    go: [{to: call}]
+  call: {say: "It is {number}. Your phone?", fill: [phone], go: [{to: bye, when: phone}]}
+  desk: {say: I connect you., transfer: "+15550100"}
+  bye: {say: Goodbye then., hang_up: true}
+"""
+GREETING = "What can I do for you today?"
+
+
+def test_a_turn_is_answered_when_its_silence_has_lasted(stage: Any) -> None:
+    ends: list[float] = []
+
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(800)
+        ends.append(stage.now_ms())
+
+    played = stage.play(SCRIPT, ["nothing"], caller)
+    # Thought while it was silent: the answer comes with the decision.
+    assert [at for at, _ in played.telephone.played] == [0.0, ends[0] + 600.0]
+    assert played.said == [("agent", GREETING, False), ("caller", "nothing", False), ("agent", "Goodbye then.", False)]
+    assert played.telephone.policies == ["patient", "off"]
+
+
+def test_who_goes_on_is_not_answered_before(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(500)
+        await stage.after(400)
+        await telephone.speaks(500)
+
+    played = stage.play(SCRIPT, ["nothing"], caller)
+    assert len(played.telephone.played) == 2
+    assert [one for one in played.said if one[0] == "caller"] == [("caller", "nothing", False)]
+
+
+def test_what_was_heard_of_a_line_that_is_interrupted(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(650)
+        await telephone.speaks(500, interrupts=True)
+
+    played = stage.play(SCRIPT, ["nothing"], caller)
+    assert played.said[:2] == [("agent", "What can I", True), ("caller", "nothing", False)]
+
+
+def test_who_says_yes_while_we_speak_is_not_answered(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(300)
+        await telephone.speaks(200)
+        await stage.after(2000)
+        await telephone.speaks(500)
+
+    played = stage.play(SCRIPT, ["mm-hm", "nothing"], caller)
+    assert [text for who, text, _ in played.said if who == "caller"] == ["nothing"]
+
+
+def test_silence_is_asked_about_and_ends(stage: Any) -> None:
+    async def caller(_: Any) -> None:
+        return
+
+    played = stage.play(SCRIPT, [], caller)
+    assert [text for _, text, _ in played.said] == [GREETING, "Hello?", GREETING, "Goodbye then."]
+    # After 1.4 s of greeting and 5 s of silence.
+    assert played.telephone.played[1][0] == 6400.0
+
+
+def test_a_request_is_made_and_its_answer_said(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        for ms in (2000, 2000):
+            await stage.after(ms)
+            await telephone.speaks(300)
+        await stage.after(6000)
+        for digit in "2125550123#":
+            telephone.tell(Dtmf(digit))
+
+    played = stage.play(SCRIPT, ["book", "Ada"], caller, answer={"number": "7"})
+    assert [fetch.url for fetch in played.fetched] == ["https://example.org/Ada"]
+    assert [text for _, text, _ in played.said][4:] == [
+        "One moment.", "It is 7. Your phone?", "2125550123", "Goodbye then.",
+    ]  # fmt: skip
+
+
+def test_a_request_that_fails_leads_to_a_person(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        for ms in (2000, 2000):
+            await stage.after(ms)
+            await telephone.speaks(300)
+
+    played = stage.play(SCRIPT, ["book", "Ada"], caller)
+    assert played.conversation.transfer == "+15550100"
+    assert played.said[-1] == ("agent", "I connect you.", False)
+
+
+def test_a_call_that_ends_amid_a_thought(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(300)
+        await stage.after(100)
+        telephone.tell(Closed("peer closed"))
+
+    played = stage.play(SCRIPT, ["nothing"], caller)
+    assert played.said == [("agent", GREETING, False)]
+    assert not played.conversation.moment.over
+
+
+def test_fixed_lines_are_made_once(stage: Any) -> None:
+    async def caller(_: Any) -> None:
+        return
+
+    played = stage.play(SCRIPT, [], caller)
+    assert sorted(played.speaker.texts) == sorted({GREETING, "Hello?", "Goodbye then."})
