@@ -13,6 +13,7 @@ _NEEDED = {
     "phonenumbers": "phonenumbers",
     "ruamel": "ruamel.yaml",
     "text_to_num": "text2num",
+    "websockets": "websockets",
 }
 
 

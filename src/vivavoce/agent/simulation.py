@@ -1,0 +1,74 @@
+"""A whole call in this process: the media plane, an agent, and a rehearsed caller."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from vivavoce.agent.assembly import Agent
+from vivavoce.agent.heard import Utterance
+from vivavoce.agent.rehearsal import RATE_HZ, Manners, Recording, RehearsedCaller
+from vivavoce.audio.pcm import Samples
+from vivavoce.clock import SystemClock
+from vivavoce.errors import OutputError
+from vivavoce.media import Engine, EngineSettings
+
+TTL_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """How a call went: what was said as it was heard, the state it ended in, and both sides' sound."""
+
+    history: tuple[Utterance, ...]
+    state: str
+    recording: Recording
+
+    @property
+    def gaps_ms(self) -> list[float | None]:
+        """From the caller's last sound to the agent's first, for all that the caller said."""
+        return [exchange.gap_ms for exchange in self.recording.exchanges]
+
+    def write(self, path: Path) -> None:
+        """Raises OutputError."""
+        try:
+            soundfile.write(path, self.recording.stereo(), RATE_HZ)
+        except (OSError, soundfile.SoundFileError) as error:
+            raise OutputError(f"{path}: {error}", hint="name another file with --wav") from error
+
+
+async def simulated(agent: Agent, clips: Sequence[Samples], *, manners: Manners | None = None) -> Simulated:
+    """Let a caller who says these clips talk to an agent, at real time."""
+    caller, token = RehearsedCaller(clips, manners=manners), secrets.token_urlsafe(16)
+    async with Engine(EngineSettings(calls=1)) as engine:
+        call = engine.expect(token, ttl_ms=TTL_MS)
+        async with asyncio.TaskGroup() as group:
+            conversing = group.create_task(agent.converse(call, clock=SystemClock()))
+            calling = group.create_task(caller.call(f"ws://127.0.0.1:{engine.port}/twilio", token))
+    conversation = conversing.result()
+    return Simulated(tuple(conversation.history.utterances), conversation.moment.state, calling.result())
+
+
+async def spoken_clips(agent: Agent, texts: Sequence[str], *, voice: str) -> list[Samples]:
+    """Each text as a voice of the agent's engine says it, i16[n] at 8 kHz."""
+    stream = await agent.synthesizer.open(voice=voice, language=agent.script.language, rate_hz=RATE_HZ)
+    clips = []
+    try:
+        for epoch, text in enumerate(texts, 1):
+            await stream.push(text, epoch)
+            await stream.flush(epoch)
+            pieces = [np.zeros(0, np.int16)]
+            async for chunk in stream:
+                pieces.append(chunk.pcm.samples)
+                if chunk.last:
+                    break
+            clips.append(np.concatenate(pieces))
+    finally:
+        await stream.aclose()
+    return clips

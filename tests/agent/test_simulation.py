@@ -1,0 +1,55 @@
+"""A real call: the media plane, recognition, policy and synthesis, and a caller of the same machine."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from vivavoce.agent.assembly import open_agent
+from vivavoce.agent.load import load_script
+from vivavoce.agent.rehearsal import FRAME, Manners, RehearsedCaller
+from vivavoce.agent.simulation import Simulated, simulated, spoken_clips
+from vivavoce.config.load import default_settings
+from vivavoce.errors import LegUnavailable, ModelError, OutputError
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "appointments.yaml"
+
+
+@pytest.mark.timeout(180)
+def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path) -> None:
+    async def main() -> Simulated:
+        script = load_script(EXAMPLE)
+        async with open_agent(default_settings(), script, now=lambda: datetime(2026, 3, 2, 10, 0)) as agent:
+            texts = ["I want to cancel my appointment.", "Two one two, five five five, zero one two three."]
+            return await simulated(agent, await spoken_clips(agent, texts, voice="am_michael"))
+
+    try:
+        call = asyncio.run(asyncio.wait_for(main(), 150))
+    except (LegUnavailable, ModelError) as missing:
+        pytest.skip(f"{missing}; {missing.hint}")
+    assert call.state == "cancelled"
+    states = [one.state for one in call.history if one.who == "caller"]
+    assert states == ["greeting", "cancel"]
+    assert len(call.gaps_ms) == 2
+    assert None not in call.gaps_ms
+    call.write(tmp_path / "both.wav")
+    sound, rate_hz = soundfile.read(tmp_path / "both.wav", dtype="int16")
+    assert rate_hz == 8000
+    assert (np.abs(sound).max(axis=0) > 3000).all()
+    with pytest.raises(OutputError):
+        call.write(tmp_path / "none" / "both.wav")
+
+
+def test_clips_are_whole_frames_and_silence_ends_the_call() -> None:
+    caller = RehearsedCaller([np.ones(FRAME + 1, np.int16)], manners=Manners(give_up_ms=0.0))
+    assert caller._next_frame() is None
+    patient = RehearsedCaller([np.ones(FRAME + 1, np.int16)])
+    patient._take(np.ones(FRAME, np.int16))
+    patient._now_ms = 1000.0
+    said = [patient._next_frame() for _ in range(3)]
+    assert [int(frame.sum()) for frame in said if frame is not None] == [FRAME, 1, 0]
