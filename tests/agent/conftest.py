@@ -18,6 +18,7 @@ from vivavoce.agent.load import read_script
 from vivavoce.agent.voice import Voice
 from vivavoce.audio.pcm import Pcm
 from vivavoce.clock import NS_PER_MS, SystemClock, run_virtual
+from vivavoce.errors import LegError
 from vivavoce.legs.values import Hypothesis, SpeechChunk, Word
 from vivavoce.media import CallEvent, Closed, Confirmed, Mark, SpeechEnd, SpeechStart, Started
 
@@ -58,6 +59,8 @@ class Telephone:
             yield pcm
 
     async def play(self, pcm: Pcm, epoch: int, *, last: bool = False) -> None:
+        if not len(pcm.samples):
+            return
         if not self.played or self.played[-1][1] != epoch:
             self._from_ms = max(now_ms(), self._quiet_at_ms)
         self.played.append((now_ms(), epoch))
@@ -142,8 +145,11 @@ class Speaker:
     def __init__(self) -> None:
         self._made: asyncio.Queue[SpeechChunk] = asyncio.Queue()
         self.texts: list[str] = []
+        self.fails_after = -1
 
     async def push(self, text: str, epoch: int, *, speed: float = 1.0, lead_ms: float = 0.0) -> None:
+        if len(self.texts) == self.fails_after:
+            raise LegError("no voice")
         self.texts.append(text)
         samples = np.ones(8 * WORD_MS * len(text.split()), np.int16)
         self._made.put_nowait(SpeechChunk(Pcm(samples, 8000), epoch, text))
@@ -176,8 +182,16 @@ class Chooser:
 
 
 class Stage:
-    def __init__(self, script: str, texts: Sequence[str], answer: Mapping[str, SlotValue] | None = None) -> None:
+    def __init__(
+        self,
+        script: str,
+        texts: Sequence[str],
+        *,
+        answer: Mapping[str, SlotValue] | None = None,
+        fails_after: int = -1,
+    ) -> None:
         self.telephone, self.recogniser, self.speaker = Telephone(), Recogniser(texts), Speaker()
+        self.speaker.fails_after = fails_after
         self.fetched: list[Fetch] = []
         self._answer = answer
         self.conversation = Conversation(
@@ -216,4 +230,7 @@ def stage() -> SimpleNamespace:
         run_virtual(main())
         return made[0]
 
-    return SimpleNamespace(play=play, after=after, now_ms=now_ms)
+    def chunk(epoch: int, word: str) -> SpeechChunk:
+        return SpeechChunk(Pcm(np.ones(8 * WORD_MS, np.int16), 8000), epoch, word)
+
+    return SimpleNamespace(play=play, after=after, now_ms=now_ms, chunk=chunk)

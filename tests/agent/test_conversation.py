@@ -134,3 +134,25 @@ def test_fixed_lines_are_made_once(stage: Any) -> None:
 
     played = stage.play(SCRIPT, [], caller)
     assert sorted(played.speaker.texts) == sorted({GREETING, "Hello?", "Goodbye then."})
+
+
+def test_a_voice_that_fails_leaves_the_caller_to_a_person(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(300)
+
+    played = stage.play(SCRIPT, ["book"], caller, fails_after=1)
+    assert played.conversation.transfer == "+15550100"
+    assert str(played.conversation.failure) == "no voice"
+
+
+def test_after_an_interruption_the_call_goes_on(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(650)
+        await telephone.speaks(500, interrupts=True)
+        await stage.after(5000)
+        await telephone.speaks(500)
+
+    played = stage.play(SCRIPT, ["book", "nothing"], caller)
+    assert [text for who, text, _ in played.said if who == "caller"] == ["book", "nothing"]
+    assert played.said[0] == ("agent", "What can I", True)

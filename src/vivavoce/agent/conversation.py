@@ -11,16 +11,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from vivavoce.agent.conditions import SlotValue
-from vivavoce.agent.dialogue import Dialogue, Fetch, Line, Moment, Step, Transfer
+from vivavoce.agent.dialogue import Dialogue, Fetch, Moment, Step, Transfer
 from vivavoce.agent.ears import Ears
 from vivavoce.agent.heard import History
 from vivavoce.agent.policy import Policy
 from vivavoce.agent.script import Script, SlotType
-from vivavoce.agent.voice import Sound, Voice
+from vivavoce.agent.voice import Speech, Voice
 from vivavoce.audio.pcm import Pcm
 from vivavoce.clock import NS_PER_MS, Clock
-from vivavoce.errors import CallOver
+from vivavoce.errors import CallOver, LegError
 from vivavoce.media import CallEvent, Closed, Confirmed, Dtmf, Mark, SpeechEnd, SpeechStart, Started
 from vivavoce.media.call import Policy as Interruption
 
@@ -56,7 +58,10 @@ class TurnSettings:
 
 
 class Conversation:
-    """`run` once. `moment` and `history` are what there is to store after each turn; `transfer` where it ended so."""
+    """`run` once. `moment` and `history` are what there is to store after each turn.
+
+    `transfer` is the number that the call is to go on with, `failure` what broke it off.
+    """
 
     def __init__(
         self,
@@ -77,9 +82,11 @@ class Conversation:
         self.moment = Moment(script.start)
         self.history = History()
         self.transfer: str | None = None
+        self.failure: LegError | None = None
         self._epoch = 0
         self._speaking = self._busy = self._spoken_to = False
         self._thought: asyncio.Task[None] | None = None
+        self._speech: Speech | None = None
         self._keys = ""
 
     async def run(self) -> None:
@@ -115,6 +122,8 @@ class Conversation:
                     self._think(self._answer(self._clock.now_ns()))
             case Confirmed(heard_ms=heard_ms):
                 self._speaking = False
+                if self._speech is not None:
+                    self._speech.cancel()
                 self.history.interrupted(heard_ms)
             case Mark(name=name, played=True) if name == str(self._epoch) and self._speaking:
                 self._finished()
@@ -125,7 +134,19 @@ class Conversation:
 
     def _think(self, thought: Awaitable[None]) -> None:
         self._drop_thought()
-        self._thought = self._group.create_task(_quietly(thought))
+        self._thought = self._group.create_task(self._thinking(thought))
+
+    async def _thinking(self, thought: Awaitable[None]) -> None:
+        try:
+            await thought
+        except CallOver:
+            return
+        except LegError as error:
+            # Without an ear or a voice nothing can be said any more: a person goes on, where there is one.
+            self.failure = error
+            script = self._dialogue.script
+            self.transfer = script.states[script.person].transfer if script.person else None
+            self._call.hang_up()
 
     def _drop_thought(self) -> None:
         if self._thought is not None:
@@ -134,53 +155,67 @@ class Conversation:
 
     async def _begin(self) -> None:
         step = self._dialogue.begin()
-        await self._commit(step, await self._voice.sounds(step.lines))
+        await self._commit(step, self._voice.speech(step.lines))
 
     async def _answer(self, silent_ns: int) -> None:
         """Think about what was said; it is said when the silence has lasted."""
         text = await self._ears.final()
         step = self._dialogue.hear(self.moment, await self._policy.choose(text, self._dialogue.allowed(self.moment)))
-        sounds = await self._voice.sounds(step.lines)
-        await self._clock.sleep_until(silent_ns + round(self._patience_ms() * NS_PER_MS))
+        speech = self._voice.speech(step.lines)
+        try:
+            await speech.ready()
+            await self._clock.sleep_until(silent_ns + round(self._patience_ms() * NS_PER_MS))
+        except asyncio.CancelledError:
+            speech.cancel()
+            raise
         self._ears.close()
         self.history.caller_said(text, self.moment.state)
-        await self._commit(step, sounds)
+        await self._commit(step, speech)
 
     async def _silence(self) -> None:
         after_s = self._dialogue.script.silence_of(self.moment.state).after_s
         await self._clock.sleep_until(self._clock.now_ns() + round(after_s * 1000) * NS_PER_MS)
         step = self._dialogue.silence(self.moment)
-        await self._commit(step, await self._voice.sounds(step.lines))
+        await self._commit(step, self._voice.speech(step.lines))
 
-    async def _commit(self, step: Step, sounds: list[Sound]) -> None:
+    async def _commit(self, step: Step, speech: Speech) -> None:
         """From here on it happens: no thought is dropped any more that has come so far."""
         self._thought = None
         self._busy = isinstance(step.action, Fetch)
         self.moment = step.moment
-        await self._say(step.lines, sounds)
+        await self._say(speech)
         while isinstance(step.action, Fetch):
             step = self._dialogue.answer(self.moment, await self._fetch(step.action))
-            sounds = await self._voice.sounds(step.lines)
             self.moment = step.moment
-            await self._say(step.lines, sounds)
+            await self._say(self._voice.speech(step.lines))
         self._busy = False
         if isinstance(step.action, Transfer):
             self.transfer = step.action.to
         if not self._speaking:
             self._finished()
 
-    async def _say(self, lines: tuple[Line, ...], sounds: list[Sound]) -> None:
+    async def _say(self, speech: Speech) -> None:
+        """Play lines as they are made, unless the caller interrupts."""
         state = self._dialogue.script.states[self.moment.state]
         self._call.policy("off" if self.moment.over else state.interrupt)
-        pieces = [piece for sound in sounds for piece in sound]
-        if not pieces:
-            return
-        self._epoch += 1
-        self._speaking = True
-        self.history.agent_says([line.text for line in lines], sounds, self.moment.state)
-        for n, piece in enumerate(pieces):
-            await self._call.play(piece, self._epoch, last=n == len(pieces) - 1)
-        self._call.mark(str(self._epoch))
+        self._speech, begun, rate_hz = speech, -1, 0
+        try:
+            async for n, piece in speech:
+                if begun < 0:
+                    self._epoch += 1
+                    self._speaking = True
+                if n != begun:
+                    self.history.agent_begins(speech.lines[n].text, self.moment.state)
+                    begun = n
+                self.history.agent_plays(piece.duration_ms)
+                rate_hz = piece.rate_hz
+                await self._call.play(piece, self._epoch)
+        finally:
+            speech.cancel()
+        if begun >= 0 and self._speaking:
+            self.history.line_is_whole()
+            await self._call.play(Pcm(np.empty(0, np.int16), rate_hz), self._epoch, last=True)
+            self._call.mark(str(self._epoch))
 
     def _finished(self) -> None:
         """All was heard: the call ends, or it is the caller's turn."""
@@ -200,20 +235,11 @@ class Conversation:
     async def _typed(self, keys: str) -> None:
         choice = await self._policy.choose(keys, self._dialogue.allowed(self.moment))
         step = self._dialogue.hear(self.moment, choice)
-        sounds = await self._voice.sounds(step.lines)
         self.history.caller_said(keys, self.moment.state)
-        await self._commit(step, sounds)
+        await self._commit(step, self._voice.speech(step.lines))
 
     def _patience_ms(self) -> float:
         script, state = self._dialogue.script, self._dialogue.script.states[self.moment.state]
         spelled = any(script.slots[name].type in _SPELLED for name in state.fill)
         more = state.patience == "more" or (state.patience is None and spelled)
         return self._turns.patient_ms if more else self._turns.usual_ms
-
-
-async def _quietly(thought: Awaitable[None]) -> None:
-    """A call that ends while it is answered ends the thought, and nothing else."""
-    try:
-        await thought
-    except CallOver:
-        return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from vivavoce.agent.voice import Sound
+USUAL_WORD_MS = 330.0
+"""Of speech: how long a line will be that is not made to its end yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,34 +20,49 @@ class Utterance:
 
 
 @dataclass(slots=True)
+class _Playing:
+    at: int
+    length_ms: float = 0.0
+    whole: bool = False
+
+
+@dataclass(slots=True)
 class History:
     """The conversation so far."""
 
     utterances: list[Utterance] = field(default_factory=list)
-    _speaking: list[tuple[str, float]] = field(default_factory=list)
+    _playing: list[_Playing] = field(default_factory=list)
 
     def caller_said(self, text: str, state: str) -> None:
         self.utterances.append(Utterance("caller", text, state))
 
-    def agent_says(self, lines: Sequence[str], sounds: Sequence[Sound], state: str) -> None:
-        """These lines are played from now on."""
-        lengths_ms = [sum(piece.duration_ms for piece in sound) for sound in sounds]
-        self._speaking = list(zip(lines, lengths_ms, strict=True))
-        self.utterances.extend(Utterance("agent", line, state) for line in lines)
+    def agent_begins(self, text: str, state: str) -> None:
+        """A line is played from now on, after those before it."""
+        self.line_is_whole()
+        self._playing.append(_Playing(len(self.utterances)))
+        self.utterances.append(Utterance("agent", text, state))
+
+    def agent_plays(self, ms: float) -> None:
+        """So much more of the line."""
+        self._playing[-1].length_ms += ms
+
+    def line_is_whole(self) -> None:
+        if self._playing:
+            self._playing[-1].whole = True
 
     def interrupted(self, heard_ms: float) -> None:
         """Only so much of what is being played was heard; words are told by their share of the line's length."""
-        kept = self.utterances[: len(self.utterances) - len(self._speaking)]
-        for (line, length_ms), said in zip(self._speaking, self.utterances[len(kept) :], strict=True):
-            if heard_ms >= length_ms:
-                kept.append(said)
-            elif heard_ms > 0:
-                words = line.split()
-                count = int(len(words) * heard_ms / length_ms)
-                kept.append(Utterance("agent", " ".join(words[:count]), said.state, cut=True))
-            heard_ms = max(0.0, heard_ms - length_ms)
-        self.utterances, self._speaking = kept, []
+        for one in self._playing:
+            said = self.utterances[one.at]
+            words = said.text.split()
+            length_ms = one.length_ms if one.whole else max(one.length_ms, USUAL_WORD_MS * len(words))
+            if heard_ms < length_ms:
+                count = int(len(words) * max(0.0, heard_ms) / length_ms)
+                self.utterances[one.at] = replace(said, text=" ".join(words[:count]), cut=True)
+            heard_ms -= length_ms
+        self.utterances = [one for one in self.utterances if one.text]
+        self._playing = []
 
     def finished(self) -> None:
         """All of it was heard."""
-        self._speaking = []
+        self._playing = []
