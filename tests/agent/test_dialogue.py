@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from datetime import date, time
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from vivavoce.agent.dialogue import Choice, Dialogue, Fetch, HangUp, Moment, Step, Transfer
 from vivavoce.agent.load import load_script, read_script
-from vivavoce.agent.script import Script
+from vivavoce.agent.script import Script, SlotType
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "appointments.yaml"
 
@@ -167,3 +169,43 @@ def test_nothing_leaves_the_script(scripts: list[Script], events: list[object], 
         assert step.moment.over == script.states[step.moment.state].is_final
         if before.over:
             assert step == Step(before)
+
+
+def random_choice(random: Random, dialogue: Dialogue, moment: Moment) -> Choice:
+    """What a caller might mean who answers most of the time."""
+    allowed = dialogue.allowed(moment)
+    options = [Choice(way=n) for n in allowed.ways]
+    values = {name: VALUES_OF[slot.type](random) for name, slot in allowed.slots.items()}
+    if values:
+        options.append(Choice(values=dict(random.sample(sorted(values.items()), random.randint(1, len(values))))))
+    return random.choice([*options, Choice()])
+
+
+VALUES_OF = {
+    SlotType.NAME: lambda _: "Ada",
+    SlotType.TEXT: lambda _: "something",
+    SlotType.PHONE: lambda _: "+12125550123",
+    SlotType.NUMBER: lambda random: float(random.randint(1, 20)),
+    SlotType.YES_NO: lambda random: random.random() < 0.5,
+    SlotType.CHOICE: lambda random: random.choice(["haircut", "both"]),
+    SlotType.DATE: lambda random: date(2026, 3, random.randint(3, 30)),
+    SlotType.TIME: lambda random: time(random.randint(7, 19)),
+}
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_two_hundred_dialogues_come_to_an_end(scripts: list[Script], which: int) -> None:
+    dialogue, ends = Dialogue(scripts[which]), set()
+    for seed in range(200):
+        random, step, turns = Random(seed), dialogue.begin(), 0
+        while not step.moment.over:
+            turns += 1
+            assert turns < 300, (seed, step.moment)
+            if isinstance(step.action, Fetch):
+                step = dialogue.answer(step.moment, random.choice([None, {"number": "7"}]))
+            elif random.random() < 0.1:
+                step = dialogue.silence(step.moment)
+            else:
+                step = dialogue.hear(step.moment, random_choice(random, dialogue, step.moment))
+        ends.add(step.moment.state)
+    assert ends == {name for name, state in scripts[which].states.items() if state.is_final}
