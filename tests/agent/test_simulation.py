@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from vivavoce.agent.assembly import open_agent
-from vivavoce.agent.load import load_script
+from vivavoce.agent.load import load_script, read_script
 from vivavoce.agent.rehearsal import FRAME, Manners, RehearsedCaller
 from vivavoce.agent.simulation import Simulated, simulated, spoken_clips
 from vivavoce.config.load import default_settings
@@ -53,3 +53,21 @@ def test_clips_are_whole_frames_and_silence_ends_the_call() -> None:
     patient._now_ms = 1000.0
     said = [patient._next_frame() for _ in range(3)]
     assert [int(frame.sum()) for frame in said if frame is not None] == [FRAME, 1, 0]
+
+
+@pytest.mark.timeout(120)
+def test_lines_without_slots_are_made_ahead() -> None:
+    text = "name: n\nstart: a\nstates:\n  a: {say: [Good morning to you., Hello there.], hang_up: true}\n"
+
+    async def main() -> tuple[int, dict[str, float]]:
+        async with open_agent(default_settings(), read_script(text)) as agent:
+            count = await agent.warm()
+            return count, {line: sum(piece.duration_ms for piece in sound) for line, sound in agent.fixed.items()}
+
+    try:
+        count, lengths_ms = asyncio.run(main())
+    except (LegUnavailable, ModelError) as missing:
+        pytest.skip(f"{missing}; {missing.hint}")
+    assert count == 2
+    assert set(lengths_ms) == {"Good morning to you.", "Hello there."}
+    assert all(300 < length_ms < 4000 for length_ms in lengths_ms.values())

