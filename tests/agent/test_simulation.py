@@ -13,11 +13,16 @@ import soundfile
 from vivavoce.agent.assembly import open_agent
 from vivavoce.agent.load import load_script, read_script
 from vivavoce.agent.rehearsal import FRAME, Manners, RehearsedCaller
-from vivavoce.agent.simulation import Simulated, simulated, spoken_clips
+from vivavoce.agent.scenario import Part, unmet
+from vivavoce.agent.simulation import Simulated, clips_of, simulated
 from vivavoce.config.load import default_settings
 from vivavoce.errors import LegUnavailable, ModelError, OutputError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "appointments.yaml"
+PARTS = [
+    Part(say="I want to cancel my appointment.", expect="cancel"),
+    Part(say="Two one two, five five five, zero one two three.", expect="cancelled"),
+]
 
 
 @pytest.mark.timeout(180)
@@ -25,13 +30,13 @@ def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path) -> None:
     async def main() -> Simulated:
         script = load_script(EXAMPLE)
         async with open_agent(default_settings(), script, now=lambda: datetime(2026, 3, 2, 10, 0)) as agent:
-            texts = ["I want to cancel my appointment.", "Two one two, five five five, zero one two three."]
-            return await simulated(agent, await spoken_clips(agent, texts, voice="am_michael"))
+            return await simulated(agent, await clips_of(agent, PARTS, voice="am_michael"))
 
     try:
         call = asyncio.run(asyncio.wait_for(main(), 150))
     except (LegUnavailable, ModelError) as missing:
         pytest.skip(f"{missing}; {missing.hint}")
+    assert unmet(PARTS, call.history) == []
     assert call.state == "cancelled"
     states = [one.state for one in call.history if one.who == "caller"]
     assert states == ["greeting", "cancel"]

@@ -14,9 +14,12 @@ import soundfile
 from vivavoce.agent.assembly import Agent
 from vivavoce.agent.heard import Utterance
 from vivavoce.agent.rehearsal import RATE_HZ, Manners, Recording, RehearsedCaller
+from vivavoce.agent.scenario import Part
+from vivavoce.audio.files import open_audio
 from vivavoce.audio.pcm import Samples
 from vivavoce.clock import SystemClock
 from vivavoce.errors import OutputError
+from vivavoce.legs.tts import SpeechStream
 from vivavoce.media import Engine, EngineSettings
 
 TTL_MS = 10_000
@@ -55,20 +58,29 @@ async def simulated(agent: Agent, clips: Sequence[Samples], *, manners: Manners 
     return Simulated(tuple(conversation.history.utterances), conversation.moment.state, calling.result())
 
 
-async def spoken_clips(agent: Agent, texts: Sequence[str], *, voice: str) -> list[Samples]:
-    """Each text as a voice of the agent's engine says it, i16[n] at 8 kHz."""
+async def clips_of(agent: Agent, parts: Sequence[Part], *, voice: str) -> list[Samples]:
+    """What is said, i16[n] at 8 kHz: recordings, and text in a voice of the agent's engine. Raises AudioError."""
     stream = await agent.synthesizer.open(voice=voice, language=agent.script.language, rate_hz=RATE_HZ)
-    clips = []
     try:
-        for epoch, text in enumerate(texts, 1):
-            await stream.push(text, epoch)
-            await stream.flush(epoch)
-            pieces = [np.zeros(0, np.int16)]
-            async for chunk in stream:
-                pieces.append(chunk.pcm.samples)
-                if chunk.last:
-                    break
-            clips.append(np.concatenate(pieces))
+        return [
+            await asyncio.to_thread(_recorded, part.clip) if part.clip else await _spoken(stream, part.say or "", n)
+            for n, part in enumerate(parts, 1)
+        ]
     finally:
         await stream.aclose()
-    return clips
+
+
+def _recorded(path: Path) -> Samples:
+    blocks = open_audio(path).blocks(rate_hz=RATE_HZ)
+    return np.concatenate([np.zeros(0, np.int16), *(block.samples for block in blocks)])
+
+
+async def _spoken(stream: SpeechStream, text: str, epoch: int) -> Samples:
+    await stream.push(text, epoch)
+    await stream.flush(epoch)
+    pieces = [np.zeros(0, np.int16)]
+    async for chunk in stream:
+        pieces.append(chunk.pcm.samples)
+        if chunk.last:
+            break
+    return np.concatenate(pieces)

@@ -126,7 +126,12 @@ async def _chat(chat: Chat) -> None:
 @app.command()
 def simulate(
     script: ScriptPath,
-    say: Annotated[list[str], typer.Option(help="What the caller says, in its order; may be given more than once.")],
+    say: Annotated[
+        list[str] | None, typer.Option(help="What the caller says, in its order; may be given more than once.")
+    ] = None,
+    caller: Annotated[
+        Path | None, typer.Option(help="The same as a scenario, with what is expected (YAML).", show_default=False)
+    ] = None,
     now: Annotated[
         str, typer.Option(help="The time that it shall be, as 2026-03-02T10:00.", show_default="the time that it is")
     ] = "",
@@ -136,18 +141,19 @@ def simulate(
 ) -> None:
     """Hold a whole call at real time through the media plane, with a caller whose voice is synthesised.
 
-    Prints what was said as it was heard, and how long the caller waited for each answer.
+    Prints what was said as it was heard, and how long the caller waited for each answer. Ends with 1 where the agent
+    was not in the state that a scenario expects.
     """
     import asyncio
 
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_simulate(script, say, now=now, voice=voice, wav=wav, config=config))
+        runner.run(_simulate(script, say or [], caller, now=now, voice=voice, wav=wav, config=config))
 
 
 async def _simulate(
-    path: Path, texts: list[str], *, now: str, voice: str, wav: Path | None, config: Path | None
+    path: Path, texts: list[str], caller: Path | None, *, now: str, voice: str, wav: Path | None, config: Path | None
 ) -> None:
     from datetime import datetime
 
@@ -156,16 +162,20 @@ async def _simulate(
 
     from vivavoce.agent.assembly import open_agent
     from vivavoce.agent.load import load_script
-    from vivavoce.agent.simulation import simulated, spoken_clips
+    from vivavoce.agent.scenario import Part, load_scenario, unmet
+    from vivavoce.agent.simulation import clips_of, simulated
     from vivavoce.config.load import load_settings
 
     moment = _moment(now)
     script = load_script(path)
+    if bool(texts) == (caller is not None):
+        raise typer.BadParameter("what does the caller say? --say or --caller", param_hint="--say")
+    parts = load_scenario(caller, script) if caller else [Part(say=text) for text in texts]
     console = Console(highlight=False, soft_wrap=True)
     async with open_agent(load_settings(config), script, now=(lambda: moment) if moment else datetime.now) as agent:
         with console.status("making the lines that never change, and the caller's"):
             await agent.warm()
-            clips = await spoken_clips(agent, texts, voice=voice)
+            clips = await clips_of(agent, parts, voice=voice)
         with console.status("on the telephone"):
             call = await simulated(agent, clips)
     for one in call.history:
@@ -177,6 +187,10 @@ async def _simulate(
     )
     if wav is not None:
         call.write(wav)
+    if failed := unmet(parts, call.history):
+        for line in failed:
+            console.print(f"[red]{escape(line)}[/red]")
+        raise typer.Exit(1)
 
 
 def _moment(now: str) -> datetime | None:
