@@ -110,6 +110,7 @@ class Recogniser:
         self._texts = list(texts)
         self._said: asyncio.Queue[Hypothesis] = asyncio.Queue()
         self.resets = 0
+        self.deaf = False
 
     async def push(self, pcm: Pcm) -> None:
         pass
@@ -130,7 +131,10 @@ class Recogniser:
 
     async def __aiter__(self) -> AsyncIterator[Hypothesis]:
         while True:
-            yield await self._said.get()
+            hypothesis = await self._said.get()
+            if self.deaf:
+                raise LegError("no ear")
+            yield hypothesis
 
     async def settle(self) -> None:
         pass
@@ -189,9 +193,11 @@ class Stage:
         *,
         answer: Mapping[str, SlotValue] | None = None,
         fails_after: int = -1,
+        deaf: bool = False,
     ) -> None:
         self.telephone, self.recogniser, self.speaker = Telephone(), Recogniser(texts), Speaker()
         self.speaker.fails_after = fails_after
+        self.recogniser.deaf = deaf
         self.fetched: list[Fetch] = []
         self._answer = answer
         self.conversation = Conversation(

@@ -156,3 +156,13 @@ def test_after_an_interruption_the_call_goes_on(stage: Any) -> None:
     played = stage.play(SCRIPT, ["book", "nothing"], caller)
     assert [text for who, text, _ in played.said if who == "caller"] == ["book", "nothing"]
     assert played.said[0] == ("agent", "What can I", True)
+
+
+def test_an_ear_that_fails_leaves_the_caller_to_a_person(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(300)
+
+    played = stage.play(SCRIPT, ["book"], caller, deaf=True)
+    assert played.conversation.transfer == "+15550100"
+    assert str(played.conversation.failure) == "no ear"

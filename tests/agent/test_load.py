@@ -43,6 +43,7 @@ def test_a_script_is_read() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
+        ("start: a", "start: a\nlanguage: xx", "language: nobody here understands 'xx', only en"),
         ("start: a", "start: b", "start: there is no state 'b'"),
         ("{to: end, when: size}", "{to: exit, when: size}", "states.a.go.1.to: there is no state 'exit'"),
         ("fill: [size]", "fill: [size, colour]", "states.a.fill: there is no slot 'colour'"),

@@ -55,8 +55,9 @@ def test_an_answer_that_is_not_as_expected_is_a_failure(response: httpx.Response
     assert made(lambda _: response) is None
 
 
-def test_a_server_that_is_not_there_is_a_failure() -> None:
+def test_a_server_that_is_not_there_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
     assert made(refuse) is None
+    assert [record.message for record in caplog.records] == ["a script's request failed: ConnectError"]

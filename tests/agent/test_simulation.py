@@ -38,6 +38,7 @@ def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path) -> None:
         pytest.skip(f"{missing}; {missing.hint}")
     assert unmet(PARTS, call.history) == []
     assert call.state == "cancelled"
+    assert call.failure is None
     states = [one.state for one in call.history if one.who == "caller"]
     assert states == ["greeting", "cancel"]
     assert len(call.gaps_ms) == 2

@@ -18,7 +18,7 @@ from vivavoce.evals.media_load import find_loadgen
 from vivavoce.media import Call, Engine, EngineSettings
 from vivavoce.media.events import Started
 
-FAULTS = ("bursts", "stall", "abrupt-close", "slow-reader", "garbage", "dribble")
+FAULTS = ("bursts", "stall", "abrupt-close", "back-pressure", "slow-reader", "garbage", "dribble")
 CALLS, SECONDS = 120, 60.0
 ENDS = {
     "abrupt-close": "peer closed",

@@ -9,6 +9,8 @@ pub enum Fault {
     Stall,
     /// Gone after two seconds, without a word.
     AbruptClose,
+    /// It reads nothing for three seconds, then goes on.
+    BackPressure,
     /// It reads nothing once it is connected.
     SlowReader,
     /// Bytes that are no WebSocket, after a second.
@@ -22,20 +24,35 @@ const SECOND: u64 = 50;
 
 impl Fault {
     /// Every fault with its name.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("bursts", Self::Bursts),
         ("stall", Self::Stall),
         ("abrupt-close", Self::AbruptClose),
+        ("back-pressure", Self::BackPressure),
         ("slow-reader", Self::SlowReader),
         ("garbage", Self::Garbage),
         ("dribble", Self::Dribble),
     ];
 
+    /// Whether it reads what was sent to it, when it has said `n` frames.
+    pub const fn reads(self, n: u64) -> bool {
+        match self {
+            Self::SlowReader => false,
+            Self::BackPressure => !pauses(n),
+            _ => true,
+        }
+    }
+
+    /// Whether our system must not read for it.
+    pub const fn has_little_room(self) -> bool {
+        matches!(self, Self::SlowReader | Self::BackPressure)
+    }
+
     /// Change what is about to be sent with frame `n`; `held` is what was held back. False where the peer leaves.
     pub fn disturb(self, n: u64, out: &mut Vec<u8>, held: &mut Vec<u8>) -> bool {
         let hold = match self {
             Self::Bursts => n % SECOND >= SECOND / 2 && n % SECOND != SECOND - 1,
-            Self::Stall => n % (10 * SECOND) >= 5 * SECOND && n % (10 * SECOND) < 8 * SECOND,
+            Self::Stall => pauses(n),
             Self::AbruptClose => return n < 2 * SECOND,
             Self::Garbage => {
                 if n == SECOND {
@@ -50,7 +67,7 @@ impl Fault {
                 out.extend(held.drain(..piece));
                 return true;
             }
-            Self::SlowReader => false,
+            Self::SlowReader | Self::BackPressure => false,
         };
         if hold {
             held.append(out);
@@ -60,6 +77,11 @@ impl Fault {
         }
         true
     }
+}
+
+/// Three seconds of every ten.
+const fn pauses(n: u64) -> bool {
+    n % (10 * SECOND) >= 5 * SECOND && n % (10 * SECOND) < 8 * SECOND
 }
 
 #[cfg(test)]
@@ -86,6 +108,14 @@ mod tests {
         assert_eq!(sizes.iter().sum::<usize>(), 5000);
         let (sizes, _) = sent(Fault::Dribble, 101);
         assert_eq!((sizes[1], sizes.iter().sum::<usize>()), (7, 1010));
+    }
+
+    #[test]
+    fn some_read_nothing_for_a_while_or_for_ever() {
+        let reads = |fault: Fault| [0, 249, 250, 399, 400].map(|n| fault.reads(n));
+        assert_eq!(reads(Fault::BackPressure), [true, true, false, false, true]);
+        assert_eq!(reads(Fault::SlowReader), [false; 5]);
+        assert_eq!(reads(Fault::Bursts), [true; 5]);
     }
 
     #[test]

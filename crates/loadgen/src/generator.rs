@@ -154,7 +154,7 @@ impl Generator {
             .get(index / 10 % faults.len().max(1))
             .copied()
             .filter(|_| index % 10 == 9);
-        if fault == Some(Fault::SlowReader) {
+        if fault.is_some_and(Fault::has_little_room) {
             // Otherwise our system would read for it.
             rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 4096)?;
         }
@@ -189,7 +189,7 @@ impl Generator {
             let index = event.data.u64() as usize;
             let now_us = self.now_us();
             let Some(line) = &mut self.lines[index] else { continue };
-            if line.fault == Some(Fault::SlowReader) && line.upgraded {
+            if line.upgraded && line.fault.is_some_and(|fault| !fault.reads(line.frames)) {
                 continue;
             }
             let token = format!("{}{index}", self.plan.token);

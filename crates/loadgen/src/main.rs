@@ -33,7 +33,7 @@ vivavoce-loadgen --address HOST:PORT --turn FILE.ulaw [options]
   --barge-after S S      how much of a reply is heard before it is talked over (0.8 2.0)
   --token TEXT           call n shows TEXTn
   --fault NAME           one call in ten misbehaves so; may be given more than once:
-                         bursts stall abrupt-close slow-reader garbage dribble
+                         bursts stall abrupt-close back-pressure slow-reader garbage dribble
   --seed N               1
   --core N               run on this core alone
   --void MS              own lateness at p99 beyond which the run is void (5)

@@ -15,6 +15,7 @@ pub mod door;
 pub mod engine;
 pub mod hearing;
 mod lane;
+mod marks;
 mod office;
 mod party;
 pub mod playout;

@@ -4,17 +4,14 @@
 //! leaves in frames of 20 ms as long as the lead stays within its bound. After a stall the missing frames leave at once, in
 //! order, until the lead is whole again, and no word is dropped. Time is passed in, in microseconds.
 
-use std::collections::VecDeque;
-
+pub use crate::marks::Fate;
+use crate::marks::Marks;
 use crate::queue::chunks::{Chunk, Chunks};
 
 /// One frame: 20 ms.
 pub const FRAME_US: u64 = 20_000;
 
 const FRAMES_A_SECOND: u64 = 1_000_000 / FRAME_US;
-
-/// Where a mark stands whose sound was taken back.
-const CLEARED: u64 = u64::MAX;
 
 /// How a call is played.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +47,6 @@ pub enum Refused {
     Stale,
 }
 
-/// What became of a mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    Played,
-    Cleared,
-}
-
 /// What `clear` took back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped {
@@ -79,19 +69,12 @@ pub struct Sent {
     pub samples: usize,
 }
 
-#[derive(Clone, Copy)]
-struct Mark {
-    name: u32,
-    /// Samples since the call began.
-    at: u64,
-}
-
 /// The playout of one call. All room is made at the start.
 pub struct Playout {
     settings: Settings,
     frame: usize,
     samples: Chunks,
-    marks: VecDeque<Mark>,
+    marks: Marks,
     /// Samples queued and sent since the call began.
     queued: u64,
     sent: u64,
@@ -115,7 +98,7 @@ impl Playout {
             settings,
             frame: (u64::from(settings.rate_hz) / FRAMES_A_SECOND) as usize,
             samples: Chunks::new(settings.chunks),
-            marks: VecDeque::with_capacity(settings.marks),
+            marks: Marks::new(settings.marks),
             queued: 0,
             sent: 0,
             heard_at_us: 0,
@@ -167,11 +150,11 @@ impl Playout {
         if epoch < self.floor {
             return Err(Refused::Stale);
         }
-        if self.marks.len() == self.settings.marks {
-            return Err(Refused::Full);
+        if self.marks.push(name, self.queued) {
+            Ok(())
+        } else {
+            Err(Refused::Full)
         }
-        self.marks.push_back(Mark { name, at: self.queued });
-        Ok(())
     }
 
     /// Take back what was not sent. Sound of the epochs so far is refused from now on.
@@ -182,11 +165,7 @@ impl Playout {
         let samples = self.samples.len() as u64;
         self.samples.clear();
         let (lead_us, heard) = (self.ahead_us(now_us), self.heard(now_us));
-        for mark in &mut self.marks {
-            if mark.at > heard {
-                mark.at = CLEARED;
-            }
-        }
+        self.marks.clear_after(heard);
         (self.sent, self.queued) = (heard, heard);
         self.heard_at_us = self.heard_at_us.min(now_us);
         self.epoch_from = self.epoch_from.min(self.queued);
@@ -241,11 +220,10 @@ impl Playout {
     /// When the fate of the next mark will be known, unless there is a `clear` before; None while it is not sent whole.
     #[must_use]
     pub fn mark_due_us(&self) -> Option<u64> {
-        let mark = self.marks.front()?;
-        if mark.at == CLEARED {
+        let Some(at) = self.marks.first()? else {
             return Some(0);
-        }
-        let after = self.sent.checked_sub(mark.at)?;
+        };
+        let after = self.sent.checked_sub(at)?;
         Some(
             self.heard_at_us
                 .saturating_sub(after * 1_000_000 / u64::from(self.settings.rate_hz)),
@@ -254,16 +232,7 @@ impl Playout {
 
     /// The next mark whose fate is known.
     pub fn next_mark(&mut self, now_us: u64) -> Option<(u32, Fate)> {
-        let mark = *self.marks.front()?;
-        let fate = if mark.at == CLEARED {
-            Fate::Cleared
-        } else if mark.at <= self.heard(now_us) {
-            Fate::Played
-        } else {
-            return None;
-        };
-        self.marks.pop_front();
-        Some((mark.name, fate))
+        self.marks.next(self.heard(now_us))
     }
 
     /// Samples heard since the call began, silence between them not counted.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vivavoce.agent.script import Prompt, Script, State, Transition
 from vivavoce.agent.templates import Template
+from vivavoce.agent.words import WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Flaw:
 
 def flaws(script: Script) -> list[Flaw]:
     """All that is wrong, in the order of the file; the ways are only followed where every name is known."""
-    found = [*_unknown_states(script), *_unknown_slots(script), *_ambiguous(script)]
+    found = [*_unknown_language(script), *_unknown_states(script), *_unknown_slots(script), *_ambiguous(script)]
     if not found:
         found = [*_unreachable(script), *_dead_ends(script), *_silent_circles(script), *_unfilled(script)]
     return found
@@ -41,6 +42,11 @@ def ways(script: Script, state: str) -> Iterator[tuple[str, str]]:
                 yield prompt.to, f"{name}.to"
         if script.person and state != script.person:
             yield script.person, "person"
+
+
+def _unknown_language(script: Script) -> Iterator[Flaw]:
+    if script.language not in WORDS:
+        yield Flaw("language", f"nobody here understands {script.language!r}, only {', '.join(WORDS)}")
 
 
 def _unknown_states(script: Script) -> Iterator[Flaw]:

@@ -11,6 +11,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
+from functools import cache
 from typing import Any
 
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
@@ -47,6 +48,7 @@ class Condition:
         return self.text
 
 
+@cache
 def _parsed(text: str) -> ast.expr:
     try:
         tree = ast.parse(text, mode="eval").body

@@ -92,10 +92,11 @@ class Conversation:
     async def run(self) -> None:
         """Talk until the call is over."""
         async with asyncio.TaskGroup() as self._group:
-            tasks = [self._group.create_task(work) for work in (self._ears.run(), self._listen())]
+            works = (self._ears.run(), self._listen())
+            tasks = [self._group.create_task(self._or_a_person(work)) for work in works]
             try:
                 async for event in self._call.events():
-                    await self._on(event)
+                    await self._or_a_person(self._on(event))
             finally:
                 self._drop_thought()
                 for task in tasks:
@@ -134,11 +135,11 @@ class Conversation:
 
     def _think(self, thought: Awaitable[None]) -> None:
         self._drop_thought()
-        self._thought = self._group.create_task(self._thinking(thought))
+        self._thought = self._group.create_task(self._or_a_person(thought))
 
-    async def _thinking(self, thought: Awaitable[None]) -> None:
+    async def _or_a_person(self, work: Awaitable[None]) -> None:
         try:
-            await thought
+            await work
         except CallOver:
             return
         except LegError as error:

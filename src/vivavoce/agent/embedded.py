@@ -55,7 +55,7 @@ class EmbeddedPolicy:
     ) -> None:
         self._script, self._encoder, self._now = script, encoder, now
         self._nearness = nearness or Nearness()
-        self._words = WORDS.get(script.language, WORDS["en"])
+        self._words = WORDS[script.language]
         examples = {text for state in script.states.values() for way in state.go for text in way.said}
         texts = sorted(examples | set(self._words.person))
         vectors = encoder.encode(texts) if texts else np.empty((0, 1), np.float32)

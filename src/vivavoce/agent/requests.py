@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
 
 import httpx
@@ -12,6 +13,7 @@ from vivavoce.agent.conditions import SlotValue
 from vivavoce.agent.dialogue import Fetch
 
 MOST_BYTES = 64 << 10
+_LOG = logging.getLogger(__name__)
 
 
 class Requests:
@@ -25,7 +27,9 @@ class Requests:
             async with asyncio.timeout(fetch.timeout_s):
                 body = await self._body(fetch)
             return fetch.values(json.loads(body) if fetch.fill else {})
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError):
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            # The kind alone: addresses and answers hold what callers said.
+            _LOG.warning("a script's request failed: %s", type(error).__name__)
             return None
 
     async def _body(self, fetch: Fetch) -> bytes:

@@ -18,7 +18,7 @@ from vivavoce.agent.scenario import Part
 from vivavoce.audio.files import open_audio
 from vivavoce.audio.pcm import Samples
 from vivavoce.clock import SystemClock
-from vivavoce.errors import OutputError
+from vivavoce.errors import LegError, OutputError
 from vivavoce.legs.tts import SpeechStream
 from vivavoce.media import Engine, EngineSettings
 
@@ -27,11 +27,15 @@ TTL_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """How a call went: what was said as it was heard, the state it ended in, and both sides' sound."""
+    """How a call went: what was said as it was heard, the state it ended in, and both sides' sound.
+
+    `failure` is what broke it off.
+    """
 
     history: tuple[Utterance, ...]
     state: str
     recording: Recording
+    failure: LegError | None
 
     @property
     def gaps_ms(self) -> list[float | None]:
@@ -55,7 +59,8 @@ async def simulated(agent: Agent, clips: Sequence[Samples], *, manners: Manners 
             conversing = group.create_task(agent.converse(call, clock=SystemClock()))
             calling = group.create_task(caller.call(f"ws://127.0.0.1:{engine.port}/twilio", token))
     conversation = conversing.result()
-    return Simulated(tuple(conversation.history.utterances), conversation.moment.state, calling.result())
+    history = tuple(conversation.history.utterances)
+    return Simulated(history, conversation.moment.state, calling.result(), conversation.failure)
 
 
 async def clips_of(agent: Agent, parts: Sequence[Part], *, voice: str) -> list[Samples]:

@@ -29,7 +29,7 @@ class Hearing:
 
     @property
     def words(self) -> Words:
-        return WORDS.get(self.language, WORDS["en"])
+        return WORDS[self.language]
 
 
 def value_of(slot: Slot, text: str, hearing: Hearing) -> SlotValue | None:

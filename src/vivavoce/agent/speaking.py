@@ -8,20 +8,12 @@ from datetime import date, time
 from babel.dates import format_date, format_time
 
 from vivavoce.agent.conditions import SlotValue
-
-_YES_NO = {
-    "de": ("ja", "nein"),
-    "en": ("yes", "no"),
-    "es": ("sí", "no"),
-    "fr": ("oui", "non"),
-    "it": ("sì", "no"),
-    "pt": ("sim", "não"),
-}
+from vivavoce.agent.words import WORDS
 
 
 def spoken(value: SlotValue, language: str) -> str:
     if isinstance(value, bool):
-        return _YES_NO.get(language, _YES_NO["en"])[not value]
+        return WORDS[language].said_yes if value else WORDS[language].said_no
     if isinstance(value, date):
         return format_date(value, "EEEE, d MMMM", locale=language)
     if isinstance(value, time):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 class Words:
     """`past` is in minutes after the hour that follows, `days` from today on; `signs` are those of e-mail addresses."""
 
+    said_yes: str
+    said_no: str
     yes: frozenset[str]
     no: frozenset[str]
     person: tuple[str, ...]
@@ -34,6 +36,8 @@ def _map(text: str) -> dict[str, str]:
 
 WORDS: Mapping[str, Words] = {
     "en": Words(
+        said_yes="yes",
+        said_no="no",
         yes=_of(
             "yes, yeah, yep, yup, yes please, sure, correct, right, that's right, of course, absolutely, exactly, ok",
             "okay, fine, that's fine, sounds good, definitely, perfect, please do, go ahead, uh huh, mm hm",

