@@ -55,6 +55,8 @@ fn event<'py>(py: Python<'py>, call: CallId, happening: Happening, at_us: u64) -
     let (name, a, b) = match happening {
         Happening::Started => ("started", 0, 0),
         Happening::SpeechStart { at_ms } => ("speech_start", at_ms, 0),
+        Happening::SpeechPause { at_ms } => ("speech_pause", at_ms, 0),
+        Happening::SpeechResume { at_ms } => ("speech_resume", at_ms, 0),
         Happening::SpeechEnd { at_ms } => ("speech_end", at_ms, 0),
         Happening::Ducked => ("ducked", 0, 0),
         Happening::Confirmed { dropped, heard } => ("confirmed", dropped, heard),

@@ -143,6 +143,12 @@ pub enum Happening {
     SpeechStart {
         at_ms: u64,
     },
+    SpeechPause {
+        at_ms: u64,
+    },
+    SpeechResume {
+        at_ms: u64,
+    },
     SpeechEnd {
         at_ms: u64,
     },
@@ -189,6 +195,8 @@ impl Happening {
             Self::Dtmf(digit) => (8, u64::from(u32::from(digit)), 0),
             Self::Underrun { gap_us } => (9, gap_us, 0),
             Self::Closed(reason) => (10, u64::from(reason), 0),
+            Self::SpeechPause { at_ms } => (11, at_ms, 0),
+            Self::SpeechResume { at_ms } => (12, at_ms, 0),
         };
         [u64::from(call.0) | kind << 32, a, b, at_us]
     }
@@ -213,6 +221,8 @@ impl Happening {
             },
             8 => Self::Dtmf(char::from_u32(a as u32).unwrap_or('?')),
             9 => Self::Underrun { gap_us: a },
+            11 => Self::SpeechPause { at_ms: a },
+            12 => Self::SpeechResume { at_ms: a },
             10 => Self::Closed(a as u32),
             kind => unreachable!("no happening is packed as {kind}"),
         };
@@ -333,6 +343,8 @@ mod tests {
         let all = [
             Happening::Started,
             Happening::SpeechStart { at_ms: 1 << 40 },
+            Happening::SpeechPause { at_ms: 5 },
+            Happening::SpeechResume { at_ms: 6 },
             Happening::SpeechEnd { at_ms: 7 },
             Happening::Ducked,
             Happening::Confirmed { dropped: 8, heard: 9 },

@@ -164,6 +164,8 @@ impl<'a> Clerk<'a> {
             let Settings { duck_db, duck_ms, .. } = self.office.settings;
             match act {
                 Act::SpeechStart { at_ms } => self.tell(Happening::SpeechStart { at_ms }),
+                Act::SpeechPause { at_ms } => self.tell(Happening::SpeechPause { at_ms }),
+                Act::SpeechResume { at_ms } => self.tell(Happening::SpeechResume { at_ms }),
                 Act::SpeechEnd { at_ms } => self.tell(Happening::SpeechEnd { at_ms }),
                 Act::Duck => {
                     call.fade(duck_db, duck_ms);

@@ -20,6 +20,8 @@ pub struct Settings {
     /// Below it, a voice is over after `hang_ms`.
     pub silence: f32,
     pub hang_ms: u32,
+    /// After so much of its silence it may be over: work for an answer can begin.
+    pub pause_ms: u32,
     /// How long a voice must last to be certain: while the agent is silent, and while it speaks. The one is for whoever
     /// transcribes, the other must be quick: the higher threshold makes up for it.
     pub certain_ms: u32,
@@ -40,6 +42,7 @@ impl Default for Settings {
             voice_while_playing: 0.6,
             silence: 0.35,
             hang_ms: 200,
+            pause_ms: 64,
             certain_ms: 60,
             certain_while_playing_ms: 30,
             patience_ms: 500,
@@ -72,6 +75,13 @@ pub enum Act {
     Clear,
     /// It was none: speak on at full level.
     Restore,
+    /// It may be over. `SpeechResume` takes that back, `SpeechEnd` makes it certain.
+    SpeechPause {
+        at_ms: u64,
+    },
+    SpeechResume {
+        at_ms: u64,
+    },
     SpeechEnd {
         at_ms: u64,
     },
@@ -99,6 +109,7 @@ enum State {
     Speaking {
         since_ms: u64,
         last_ms: u64,
+        paused: bool,
         answer: Answer,
     },
 }
@@ -149,13 +160,23 @@ impl Reflex {
             State::Speaking {
                 since_ms,
                 last_ms,
+                paused,
                 answer,
             } => {
                 if voice || (window.probability >= settings.silence && !playing) {
-                    return [self.spoken(since_ms, window.end_ms, answer, playing), None, None];
+                    let resume = paused.then_some(Act::SpeechResume { at_ms: window.start_ms });
+                    return [resume, self.spoken(since_ms, window.end_ms, answer, playing), None];
                 }
-                if window.end_ms - last_ms < u64::from(settings.hang_ms) {
-                    return [None; 3];
+                let silent_ms = window.end_ms - last_ms;
+                if silent_ms < u64::from(settings.hang_ms) {
+                    let pauses = !paused && silent_ms >= u64::from(settings.pause_ms);
+                    self.state = State::Speaking {
+                        since_ms,
+                        last_ms,
+                        paused: paused || pauses,
+                        answer,
+                    };
+                    return [pauses.then_some(Act::SpeechPause { at_ms: last_ms }), None, None];
                 }
                 self.state = State::Quiet;
                 let restore = (answer == Answer::Ducked).then_some(Act::Restore);
@@ -169,6 +190,7 @@ impl Reflex {
         let State::Speaking {
             since_ms,
             last_ms,
+            paused,
             answer: Answer::Ducked,
         } = self.state
         else {
@@ -177,6 +199,7 @@ impl Reflex {
         self.state = State::Speaking {
             since_ms,
             last_ms,
+            paused,
             answer: Answer::Cleared,
         };
         Some(Act::Clear)
@@ -244,6 +267,7 @@ impl Reflex {
         self.state = State::Speaking {
             since_ms,
             last_ms,
+            paused: false,
             answer,
         };
         act
@@ -282,7 +306,11 @@ mod tests {
     fn strict_clears_when_a_voice_is_certain() {
         let told = run(Policy::Strict, true, 0.0, &voice(3, 10, 10));
         assert_eq!(told[..2], [(128, Act::SpeechStart { at_ms: 96 }), (128, Act::Clear)]);
-        assert_eq!(told[2..], [(640, Act::SpeechEnd { at_ms: 416 })], "it clears once");
+        let over = [
+            (480, Act::SpeechPause { at_ms: 416 }),
+            (640, Act::SpeechEnd { at_ms: 416 }),
+        ];
+        assert_eq!(told[2..], over, "it clears once");
     }
 
     #[test]
@@ -309,7 +337,13 @@ mod tests {
     fn patient_ducks_and_restores_for_a_back_channel() {
         let told = run(Policy::Patient, true, 0.0, &voice(3, 8, 10));
         let acts: Vec<_> = told.iter().map(|(_, act)| *act).collect();
-        assert_eq!(acts[..3], [Act::SpeechStart { at_ms: 96 }, Act::Duck, Act::Restore]);
+        let expected = [
+            Act::SpeechStart { at_ms: 96 },
+            Act::Duck,
+            Act::SpeechPause { at_ms: 352 },
+            Act::Restore,
+        ];
+        assert_eq!(acts[..4], expected);
         assert!(!acts.contains(&Act::Clear));
     }
 
@@ -370,6 +404,7 @@ mod tests {
             // In vain: for a while it takes a voice.
             (1440, Act::Duck),
             (1504, Act::SpeechStart { at_ms: 1504 }),
+            (1632, Act::SpeechPause { at_ms: 1600 }),
             (1792, Act::Restore),
             (1792, Act::SpeechEnd { at_ms: 1600 }),
         ];
@@ -387,6 +422,27 @@ mod tests {
     fn while_the_agent_is_silent_speech_is_only_told() {
         let told = run(Policy::Strict, false, 0.9, &voice(1, 10, 10));
         let acts: Vec<_> = told.iter().map(|(_, act)| *act).collect();
-        assert_eq!(acts, [Act::SpeechStart { at_ms: 32 }, Act::SpeechEnd { at_ms: 352 }]);
+        let expected = [
+            Act::SpeechStart { at_ms: 32 },
+            Act::SpeechPause { at_ms: 352 },
+            Act::SpeechEnd { at_ms: 352 },
+        ];
+        assert_eq!(acts, expected);
+    }
+
+    #[test]
+    fn a_pause_is_taken_back_when_the_voice_goes_on() {
+        let told = run(
+            Policy::Strict,
+            false,
+            0.0,
+            &[voice(0, 5, 3), voice(0, 5, 1), voice(0, 5, 0)].concat(),
+        );
+        let expected = [
+            (64, Act::SpeechStart { at_ms: 0 }),
+            (224, Act::SpeechPause { at_ms: 160 }),
+            (288, Act::SpeechResume { at_ms: 256 }),
+        ];
+        assert_eq!(told, expected, "one quiet window is no pause");
     }
 }

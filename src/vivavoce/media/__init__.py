@@ -3,6 +3,8 @@
 from vivavoce.media.call import Call
 from vivavoce.media.engine import Engine, EngineSettings
 from vivavoce.media.events import (
+    END_MS,
+    PAUSE_MS,
     CallEvent,
     Closed,
     Confirmed,
@@ -11,12 +13,16 @@ from vivavoce.media.events import (
     Mark,
     Refuted,
     SpeechEnd,
+    SpeechPause,
+    SpeechResume,
     SpeechStart,
     Started,
     Underrun,
 )
 
 __all__ = [
+    "END_MS",
+    "PAUSE_MS",
     "Call",
     "CallEvent",
     "Closed",
@@ -28,6 +34,8 @@ __all__ = [
     "Mark",
     "Refuted",
     "SpeechEnd",
+    "SpeechPause",
+    "SpeechResume",
     "SpeechStart",
     "Started",
     "Underrun",

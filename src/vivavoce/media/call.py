@@ -22,6 +22,8 @@ from vivavoce.media.events import (
     Mark,
     Refuted,
     SpeechEnd,
+    SpeechPause,
+    SpeechResume,
     SpeechStart,
     Started,
     Underrun,
@@ -204,6 +206,10 @@ class Call:
                 return Started(rate_hz, stream, call, _parameters(parameters))
             case "speech_start":
                 return SpeechStart(a)
+            case "speech_pause":
+                return SpeechPause(a)
+            case "speech_resume":
+                return SpeechResume(a)
             case "speech_end":
                 return SpeechEnd(a)
             case "ducked":

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+PAUSE_MS, END_MS = 64, 200
+"""Silence after which the plane tells that speech may be over, and that it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -23,7 +26,24 @@ class SpeechStart:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechPause:
+    """The caller has been silent for `PAUSE_MS` since `at_ms`: it may be the end.
+
+    `SpeechResume` takes that back, `SpeechEnd` makes it certain.
+    """
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResume:
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechEnd:
+    """The caller has been silent for `END_MS` since `at_ms`."""
+
     at_ms: int
 
 
@@ -72,4 +92,17 @@ class Closed:
     reason: str
 
 
-CallEvent = Started | SpeechStart | SpeechEnd | Ducked | Confirmed | Refuted | Mark | Dtmf | Underrun | Closed
+CallEvent = (
+    Started
+    | SpeechStart
+    | SpeechPause
+    | SpeechResume
+    | SpeechEnd
+    | Ducked
+    | Confirmed
+    | Refuted
+    | Mark
+    | Dtmf
+    | Underrun
+    | Closed
+)

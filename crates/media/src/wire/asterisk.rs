@@ -4,7 +4,7 @@
 //! 65,500 bytes drops the call, so sound is sent a frame at a time. While the peer's queue of 20 s is nearly full it says
 //! `MEDIA_XOFF`.
 
-use super::dialect::{Coding, Dialect, Misread, Said};
+use super::dialect::{Coding, Dialect, Misread, Said, key};
 use super::frame::{Kind, LONGEST_HEADER, Message, write_header};
 use super::json::Fields;
 
@@ -101,10 +101,7 @@ impl Dialect for Asterisk {
                     parameters: event.variables.unwrap_or("{}"),
                 })
             }
-            "DTMF_END" => {
-                let digit = event.digit.and_then(|digit| digit.chars().next());
-                digit.map(Said::Dtmf).ok_or(Misread::Field("digit"))
-            }
+            "DTMF_END" => key(event.digit.ok_or(Misread::Field("digit"))?),
             "MEDIA_MARK_PROCESSED" => event.mark.map(Said::Mark).ok_or(Misread::Field("correlation_id")),
             "MEDIA_XOFF" => Ok(Said::Hold(true)),
             "MEDIA_XON" => Ok(Said::Hold(false)),

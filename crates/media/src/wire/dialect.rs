@@ -102,6 +102,14 @@ pub enum Misread {
     Stray,
 }
 
+/// A key of a telephone's, given as text.
+pub(super) fn key(text: &str) -> Result<Said<'static>, Misread> {
+    match text.as_bytes() {
+        [key @ (b'0'..=b'9' | b'#' | b'*' | b'A'..=b'D')] => Ok(Said::Dtmf(char::from(*key))),
+        _ => Err(Misread::Field("digit")),
+    }
+}
+
 /// A dialect on one connection. Writers append a whole message to `out`, framing included, and allocate nothing as long
 /// as it has room.
 pub trait Dialect: Send {

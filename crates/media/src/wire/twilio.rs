@@ -4,7 +4,7 @@
 //! chunks and timestamps come as text. On `clear` the peer empties its buffer and returns every mark that waits.
 
 use super::base64;
-use super::dialect::{Coding, Dialect, Misread, Said};
+use super::dialect::{Coding, Dialect, Misread, Said, key};
 use super::frame::{Kind, LONGEST_HEADER, Message, write_header};
 use super::json::{Fields, Value};
 
@@ -143,10 +143,7 @@ impl Dialect for Twilio {
             "media" => self.heard(&envelope),
             "start" => self.started(&envelope),
             "connected" => Ok(Said::Nothing),
-            "dtmf" => {
-                let digit = plain(envelope.dtmf, "digit")?;
-                digit.chars().next().map(Said::Dtmf).ok_or(Misread::Field("digit"))
-            }
+            "dtmf" => key(plain(envelope.dtmf, "digit")?),
             "mark" => plain(envelope.mark, "name").map(Said::Mark),
             "stop" => Ok(Said::Stopped),
             _ => Err(Misread::Unknown),
@@ -256,6 +253,8 @@ mod tests {
         let dtmf =
             r#"{"event":"dtmf","streamSid":"MZ1","sequenceNumber":"5","dtmf":{"track":"inbound_track","digit":"7"}}"#;
         assert_eq!(twilio.read(&Message::Text(dtmf)), Ok(Said::Dtmf('7')));
+        let long = dtmf.replace('7', "long");
+        assert_eq!(twilio.read(&Message::Text(&long)), Err(Misread::Field("digit")));
         let mark = r#"{"event":"mark","sequenceNumber":"6","streamSid":"MZ1","mark":{"name":"m1"}}"#;
         assert_eq!(twilio.read(&Message::Text(mark)), Ok(Said::Mark("m1")));
         assert_eq!(
