@@ -37,6 +37,7 @@ def test_the_shipped_manifest_names_every_embedded_model() -> None:
     models = load_manifest().models
     assert set(models) == {
         "silero-vad",
+        "smart-turn",
         "whisper-base",
         "moonshine-tiny-en",
         "kokoro-82m",

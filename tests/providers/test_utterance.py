@@ -320,3 +320,21 @@ def test_closing_while_it_decodes_leaves_no_task(executor: Executor) -> None:
 def test_words_share_a_stretch_by_their_letters() -> None:
     words = spread_words(["a", "bcd"], start_ms=100, end_ms=700, confidence=0.5)
     assert words == (Word("a", 100, 300, 0.5), Word("bcd", 300, 700, 0.5))
+
+
+def test_a_final_that_nobody_has_begun_gives_way_to_a_newer_one(executor: Executor) -> None:
+    async def main() -> None:
+        engine = Held()
+        with ThreadPoolExecutor(1) as alone:
+            stream = stream_over(engine, alone)
+            answers = following(stream)
+            await stream.push(sound(0, 100))
+            for epoch in (1, 2, 3):
+                await stream.finalise(epoch)
+            engine.final.set()
+            assert [(await anext(answers)).epoch for _ in range(2)] == [1, 3]
+            await stream.settle()
+            assert engine.begun == [True, True]
+            await stream.aclose()
+
+    asyncio.run(main())

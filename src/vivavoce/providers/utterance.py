@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,6 +83,7 @@ class UtteranceStream:
         self._generation = 0
         self._partial: asyncio.Task[None] | None = None
         self._jobs: set[asyncio.Task[None]] = set()
+        self._final: Future[Transcript] | None = None
         self._answers: asyncio.Queue[_Answer | LegError | None] = asyncio.Queue(maxsize=64)
         self._closed = False
 
@@ -105,6 +106,9 @@ class UtteranceStream:
             self._partial = self._spawn(final=False, epoch=0)
 
     async def finalise(self, epoch: int) -> None:
+        if self._final is not None:
+            # An older request that nobody has begun yet is work for nothing.
+            self._final.cancel()
         self._spawn(final=True, epoch=epoch)
 
     def commit(self, words: Sequence[Word]) -> None:
@@ -115,6 +119,8 @@ class UtteranceStream:
 
     def reset(self) -> None:
         self._generation += 1
+        if self._final is not None:
+            self._final.cancel()
         self._length = 0
         self._start_ms = None
         self._committed.clear()
@@ -158,15 +164,23 @@ class UtteranceStream:
             final=final,
             draft=self._draft,
         )
-        job = asyncio.create_task(self._answer(stretch, epoch, self._generation, self._commits))
+        decoding = self._executor.submit(self._decode, stretch)
+        if final:
+            self._final = decoding
+        job = asyncio.create_task(self._answer(decoding, stretch, epoch, self._generation, self._commits))
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
         return job
 
-    async def _answer(self, stretch: Stretch, epoch: int, generation: int, commits: int) -> None:
-        loop = asyncio.get_running_loop()
+    async def _answer(
+        self, decoding: Future[Transcript], stretch: Stretch, epoch: int, generation: int, commits: int
+    ) -> None:
+        answer = asyncio.wrap_future(decoding)
         try:
-            transcript = await loop.run_in_executor(self._executor, self._decode, stretch)
+            await asyncio.wait([answer])
+            if answer.cancelled():
+                return
+            transcript = answer.result()
         except Exception as error:  # the task's edge: engines raise what they like
             # Raised to whoever iterates: waiting for an answer that never comes would be worse.
             ours = error if isinstance(error, LegError) else LegError(f"recognition failed: {error}")
@@ -174,6 +188,7 @@ class UtteranceStream:
                 await self._answers.put(ours)
             return
         finally:
+            decoding.cancel()
             if not stretch.final:
                 self._partial = None
         if generation != self._generation:
