@@ -19,8 +19,9 @@
     ├── LegError               a leg failed
     │   ├── LegUnavailable     its engine is not installed or did not start
     │   └── LegTimeout         it did not answer within its deadline
-    └── MediaError             the media plane cannot do this
-        └── CallOver           the call has ended, or has not begun
+    ├── MediaError             the media plane cannot do this
+    │   └── CallOver           the call has ended, or has not begun
+    └── StateError             the state of dialogues cannot be stored, or what is stored cannot be used
 
 Each error says what to do (`hint`) and carries the exit code of the command line, so that a script can tell the
 kinds apart.
@@ -120,6 +121,10 @@ class MediaError(VivavoceError):
 
 class CallOver(MediaError):
     pass
+
+
+class StateError(VivavoceError):
+    exit_code = 12
 
 
 def first_of_ours(error: BaseException) -> VivavoceError | None:

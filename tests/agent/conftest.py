@@ -15,14 +15,27 @@ from vivavoce.agent.conversation import Conversation
 from vivavoce.agent.dialogue import Allowed, Choice, Fetch
 from vivavoce.agent.ears import Ears
 from vivavoce.agent.load import read_script
+from vivavoce.agent.turns import TurnSettings
 from vivavoce.agent.voice import Voice
 from vivavoce.audio.pcm import Pcm
 from vivavoce.clock import NS_PER_MS, SystemClock, run_virtual
 from vivavoce.errors import LegError
 from vivavoce.legs.values import Hypothesis, SpeechChunk, Word
-from vivavoce.media import CallEvent, Closed, Confirmed, Mark, SpeechEnd, SpeechStart, Started
+from vivavoce.media import (
+    END_MS,
+    PAUSE_MS,
+    CallEvent,
+    Closed,
+    Confirmed,
+    Mark,
+    SpeechEnd,
+    SpeechPause,
+    SpeechStart,
+    Started,
+)
 
 RECOGNISED_MS, WORD_MS = 80, 200
+TURNS = TurnSettings(sure_at=0.0, sure_ms=600.0, likely_at=0.0, likely_ms=600.0, most_ms=600.0)
 
 
 async def after(ms: float) -> None:
@@ -78,6 +91,11 @@ class Telephone:
             self._playing.remove(name)
             self.tell(Mark(name, played=True))
 
+    async def clear(self) -> float:
+        dropped_ms = max(0.0, self._quiet_at_ms - now_ms())
+        self._hush()
+        return dropped_ms
+
     def policy(self, policy: str) -> None:
         self.policies.append(policy)
 
@@ -94,13 +112,18 @@ class Telephone:
         self._sound.put_nowait(Pcm(np.zeros(160, np.int16), 16_000, now_ms()))
         if interrupts:
             heard_ms = now_ms() - self._from_ms
-            self._quiet_at_ms = now_ms()
-            for name in self._playing:
-                self.tell(Mark(name, played=False))
-            self._playing.clear()
+            self._hush()
             self.tell(Confirmed(100.0, heard_ms))
-        await after(ms)
+        await after(ms + PAUSE_MS)
+        self.tell(SpeechPause(0))
+        await after(END_MS - PAUSE_MS)
         self.tell(SpeechEnd(0))
+
+    def _hush(self) -> None:
+        self._quiet_at_ms = now_ms()
+        for name in self._playing:
+            self.tell(Mark(name, played=False))
+        self._playing.clear()
 
 
 class Recogniser:
@@ -194,6 +217,7 @@ class Stage:
         answer: Mapping[str, SlotValue] | None = None,
         fails_after: int = -1,
         deaf: bool = False,
+        turns: TurnSettings = TURNS,
     ) -> None:
         self.telephone, self.recogniser, self.speaker = Telephone(), Recogniser(texts), Speaker()
         self.speaker.fails_after = fails_after
@@ -208,6 +232,7 @@ class Stage:
             voice=Voice(self.speaker),
             fetch=self._fetch,
             clock=SystemClock(),
+            turns=turns,
         )
 
     async def _fetch(self, fetch: Fetch) -> Mapping[str, SlotValue] | None:

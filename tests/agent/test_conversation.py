@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from vivavoce.media import Closed, Dtmf
+from vivavoce.agent.turns import TurnSettings
+from vivavoce.media import END_MS, Closed, Dtmf
 
 SCRIPT = """
 name: one
@@ -29,6 +30,7 @@ states:
   desk: {say: I connect you., transfer: "+15550100"}
   bye: {say: Goodbye then., hang_up: true}
 """
+LONG = SCRIPT.replace("Your name?", "Will you tell me now what your name is, please?")
 GREETING = "What can I do for you today?"
 
 
@@ -41,8 +43,8 @@ def test_a_turn_is_answered_when_its_silence_has_lasted(stage: Any) -> None:
         ends.append(stage.now_ms())
 
     played = stage.play(SCRIPT, ["nothing"], caller)
-    # Thought while it was silent: the answer comes with the decision.
-    assert [at for at, _ in played.telephone.played] == [0.0, ends[0] + 600.0]
+    # Thought while it was silent: the answer comes with the decision, 600 ms after the last word.
+    assert [at for at, _ in played.telephone.played] == [0.0, ends[0] - END_MS + 600.0]
     assert played.said == [("agent", GREETING, False), ("caller", "nothing", False), ("agent", "Goodbye then.", False)]
     assert played.telephone.policies == ["patient", "off"]
 
@@ -166,3 +168,82 @@ def test_an_ear_that_fails_leaves_the_caller_to_a_person(stage: Any) -> None:
     played = stage.play(SCRIPT, ["book"], caller, deaf=True)
     assert played.conversation.transfer == "+15550100"
     assert str(played.conversation.failure) == "no ear"
+
+
+def test_who_goes_on_just_after_our_answer_is_answered_as_a_whole(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(500)
+        await stage.after(700)
+        await telephone.speaks(600, interrupts=True)
+
+    played = stage.play(SCRIPT, ["book"], caller)
+    # "Your name?" was begun after 600 ms and taken back: all that was said is one turn, in the state that was left.
+    assert [(who, text) for who, text, _ in played.said][:3] == [
+        ("agent", GREETING),
+        ("agent", "Your"),
+        ("caller", "book"),
+    ]
+    assert [(turn.text, turn.state) for turn in played.conversation.turns] == [("book", "hello")]
+    assert len(played.conversation.cuts) == 1
+    assert played.recogniser.resets == 0
+
+
+def test_who_speaks_up_later_says_something_new(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(500)
+        await stage.after(1200)
+        await telephone.speaks(600, interrupts=True)
+
+    played = stage.play(LONG, ["book", "Ada"], caller)
+    assert [turn.text for turn in played.conversation.turns] == ["book", "Ada"]
+
+
+def test_keys_interrupt_and_end_when_no_more_come(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(500)
+        for digit in "12":
+            telephone.tell(Dtmf(digit))
+            await stage.after(400)
+
+    played = stage.play(SCRIPT, [], caller)
+    assert played.said[0] == ("agent", "What can", True)
+    assert ("caller", "12", False) in played.said
+    # The reply comes 2.5 s after the last key.
+    assert played.telephone.played[1][0] == 900.0 + 2500.0
+
+
+def test_silence_while_keys_are_pressed_is_no_end_of_a_turn(stage: Any) -> None:
+    """Asterisk sends no sound meanwhile, which looks like an end of speech."""
+
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        telephone.tell(Dtmf("1"))
+        await telephone.speaks(300)
+
+    played = stage.play(SCRIPT, ["nothing"], caller)
+    assert [text for who, text, _ in played.said if who == "caller"] == ["1"]
+
+
+def test_a_noise_is_no_turn(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(300)
+
+    played = stage.play(SCRIPT, [""], caller)
+    assert [text for _, text, _ in played.said] == [GREETING, "Hello?", GREETING, "Goodbye then."]
+
+
+def test_a_turn_that_sounds_complete_is_answered_sooner(stage: Any) -> None:
+    quick = TurnSettings(sure_at=0.0, sure_ms=300.0, likely_at=0.0, likely_ms=300.0, most_ms=900.0)
+    silences_ms: list[float] = []
+    for text in ("nothing.", "nothing and"):
+
+        async def caller(telephone: Any) -> None:
+            await stage.after(2000)
+            await telephone.speaks(300)
+
+        turn = stage.play(SCRIPT, [text], caller, turns=quick).conversation.turns[0]
+        silences_ms.append((turn.decided_ns - turn.silent_ns) / 1e6)
+    assert silences_ms == [300.0, 900.0]

@@ -8,6 +8,7 @@ import pytest
 
 from vivavoce.agent.dialogue import Fetch
 from vivavoce.agent.requests import MOST_BYTES, Requests
+from vivavoce.agent.speaking import spoken
 
 FETCH = Fetch("https://example.org/a%2Fb", "POST", {"day": "2026-03-03"}, {"number": "n"}, 5.0)
 
@@ -40,6 +41,16 @@ def test_a_get_sends_its_slots_in_the_address() -> None:
 
 
 @pytest.mark.parametrize(
+    ("answer", "value", "said"), [(7, 7.0, "7"), (2.5, 2.5, "2.5"), (True, True, "yes"), ("+5", "+5", "+5")]
+)
+def test_what_an_answer_fills_can_be_said(answer: object, value: object, said: str) -> None:
+    values = made(lambda _: httpx.Response(200, json={"n": answer}))
+    assert isinstance(values, dict)
+    assert (type(values["number"]), values["number"]) == (type(value), value)
+    assert spoken(values["number"], "en") == said
+
+
+@pytest.mark.parametrize(
     "response",
     [
         httpx.Response(500, json={"n": "7"}),
@@ -48,6 +59,12 @@ def test_a_get_sends_its_slots_in_the_address() -> None:
         httpx.Response(200, json=["n"]),
         httpx.Response(200, json={"n": {"deep": 1}}),
         httpx.Response(200, json={}),
+        httpx.Response(200, text="[" * 60_000),
+        httpx.Response(200, text='{"n": NaN}'),
+        httpx.Response(200, text='{"n": 1e999}'),
+        httpx.Response(200, text='{"n": 1' + "0" * 400 + "}"),
+        httpx.Response(200, text='{"n": "\\ud800"}'),
+        httpx.Response(200, text='{"n": null}'),
         httpx.Response(200, text='{"n": "' + "x" * MOST_BYTES + '"}'),
     ],
 )

@@ -11,8 +11,9 @@ import pytest
 import soundfile
 
 from vivavoce.agent.assembly import open_agent
+from vivavoce.agent.handset import FRAME
 from vivavoce.agent.load import load_script, read_script
-from vivavoce.agent.rehearsal import FRAME, Manners, RehearsedCaller
+from vivavoce.agent.rehearsal import Manners, RehearsedCaller
 from vivavoce.agent.scenario import Part, unmet
 from vivavoce.agent.simulation import Simulated, clips_of, simulated
 from vivavoce.config.load import default_settings
@@ -53,11 +54,10 @@ def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path) -> None:
 
 def test_clips_are_whole_frames_and_silence_ends_the_call() -> None:
     caller = RehearsedCaller([np.ones(FRAME + 1, np.int16)], manners=Manners(give_up_ms=0.0))
-    assert caller._next_frame() is None
+    assert caller.speak(0.0) is None
     patient = RehearsedCaller([np.ones(FRAME + 1, np.int16)])
-    patient._take(np.ones(FRAME, np.int16))
-    patient._now_ms = 1000.0
-    said = [patient._next_frame() for _ in range(3)]
+    patient.hear(np.ones(FRAME, np.int16), 0.0, patient.playout.take(20.0, 0.0))
+    said = [patient.speak(now_ms) for now_ms in (1000.0, 1020.0, 1040.0)]
     assert [int(frame.sum()) for frame in said if frame is not None] == [FRAME, 1, 0]
 
 

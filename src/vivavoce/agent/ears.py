@@ -1,12 +1,17 @@
-"""What a caller says, as text: one recognition stream whose finals are waited for."""
+"""What a caller says, as text: one recognition stream whose finals are waited for, and how what was said sounds."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import nullcontext
 
+import numpy as np
+
+from vivavoce.agent.backlog import Backlog
 from vivavoce.audio.pcm import Pcm
 from vivavoce.legs.stt import SttStream
+from vivavoce.legs.turn import TurnDetector
 
 
 class Ears:
@@ -15,13 +20,27 @@ class Ears:
     `run` must be running while `final` is awaited.
     """
 
-    def __init__(self, stream: SttStream, *, lead_in_ms: float = 400.0) -> None:
-        self._stream = stream
-        self._lead_in_ms = lead_in_ms
+    def __init__(
+        self,
+        stream: SttStream,
+        *,
+        detector: TurnDetector | None = None,
+        backlog: Backlog | None = None,
+        lead_in_ms: float = 400.0,
+        held_ms: float = 2000.0,
+    ) -> None:
+        self._stream, self._detector, self._backlog = stream, detector, backlog
+        self._lead_in_ms, self._held_ms = lead_in_ms, held_ms
         self._before: deque[Pcm] = deque()
-        self._open = False
+        self._turn: deque[Pcm] = deque()
+        self._open = self._held = False
         self._epoch = 0
         self._finals: dict[int, asyncio.Future[str]] = {}
+
+    @property
+    def crowded(self) -> bool:
+        """Whether others wait for the recogniser: one should not ask before it is likely to be needed."""
+        return self._backlog is not None and self._backlog.crowded
 
     async def run(self) -> None:
         """Take what the stream recognises, until it is closed."""
@@ -32,17 +51,22 @@ class Ears:
 
     async def push(self, pcm: Pcm) -> None:
         if self._open:
-            await self._stream.push(pcm)
+            await self._take(pcm)
             return
         self._before.append(pcm)
-        while self._before and self._before[-1].end_ms - self._before[0].end_ms >= self._lead_in_ms:
-            self._before.popleft()
+        _keep_newest(self._before, self._held_ms if self._held else self._lead_in_ms)
 
-    async def open(self) -> None:
-        """A turn begins, or goes on: what comes from now on belongs to it, with what came just before."""
-        self._open = True
+    async def open(self, *, again: bool = False) -> None:
+        """A turn begins, or goes on: what comes from now on belongs to it, with what came just before.
+
+        `again` takes a turn up that was held.
+        """
+        if self._held and not again:
+            self._forget()
+            _keep_newest(self._before, self._lead_in_ms)
+        self._open, self._held = True, False
         while self._before:
-            await self._stream.push(self._before.popleft())
+            await self._take(self._before.popleft())
 
     async def final(self) -> str:
         """What the turn was so far. Sound may still follow; then ask again."""
@@ -51,13 +75,40 @@ class Ears:
         waiting: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._finals[epoch] = waiting
         try:
-            await self._stream.finalise(epoch)
-            return await waiting
+            with self._backlog.waiting() if self._backlog else nullcontext():
+                await self._stream.finalise(epoch)
+                return await waiting
         finally:
             del self._finals[epoch]
 
+    async def complete(self) -> float | None:
+        """How likely the turn sounds as if it were over; None without a detector."""
+        if self._detector is None or not self._turn:
+            return None
+        samples = np.concatenate([pcm.samples for pcm in self._turn])
+        return await self._detector.complete(Pcm(samples, self._turn[0].rate_hz, self._turn[0].start_ms))
+
+    def hold(self) -> None:
+        """The turn seems to be over; `open(again=True)` takes that back."""
+        self._open, self._held = False, True
+
     def close(self) -> None:
         """The turn is over, or was none."""
-        self._open = False
+        self._open = self._held = False
         self._before.clear()
+        self._forget()
+
+    async def _take(self, pcm: Pcm) -> None:
+        await self._stream.push(pcm)
+        if self._detector is not None:
+            self._turn.append(pcm)
+            _keep_newest(self._turn, self._detector.heard_ms)
+
+    def _forget(self) -> None:
+        self._turn.clear()
         self._stream.reset()
+
+
+def _keep_newest(sound: deque[Pcm], ms: float) -> None:
+    while sound and sound[-1].end_ms - sound[0].end_ms >= ms:
+        sound.popleft()

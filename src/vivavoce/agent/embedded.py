@@ -22,6 +22,8 @@ from vivavoce.agent.slots import Hearing, value_of
 from vivavoce.agent.words import WORDS
 
 PERSON = -1
+_UNLIKE = 0.84
+"""Of sentences that have nothing to do with each other."""
 _GREEDY = frozenset({SlotType.NAME, SlotType.TEXT})
 """Almost anything could be meant for these: they come after the ways."""
 
@@ -36,7 +38,7 @@ class Encoder(Protocol):
 class Nearness:
     """Products of vectors: `least` for the nearest example, and `margin` before the next way's."""
 
-    least: float = 0.865
+    least: float = 0.875
     margin: float = 0.006
 
 
@@ -64,28 +66,31 @@ class EmbeddedPolicy:
     async def choose(self, text: str, allowed: Allowed) -> Choice:
         said = normalised(text)
         if set(said.split()) <= self._words.fillers:
-            return Choice(why="nothing that could be understood")
+            return Choice(why="nothing that could be understood", likeness=_UNLIKE)
         examples = self._examples(allowed)
         exact = {way for way, texts in examples.items() if said in map(normalised, texts)}
         if len(exact) == 1:
-            return self._meant(exact.pop(), "word for word")
+            return self._meant(exact.pop(), "word for word", 1.0)
         if values := self._values(text, allowed, greedy=False):
-            return Choice(values=values)
+            return Choice(values=values, likeness=1.0)
         nearest = self._nearest(text, examples) if examples else None
         if nearest and nearest.product >= self._nearness.least and nearest.before_next >= self._nearness.margin:
-            return self._meant(nearest.way, f"near by {nearest.product:.3f}")
+            return self._meant(nearest.way, f"near by {nearest.product:.3f}", nearest.product)
         if values := self._values(text, allowed, greedy=True):
             return Choice(values=values)
         if nearest is None:
-            return Choice(why="no value was heard")
-        return Choice(why=f"unsure: nearest {nearest.product:.3f}, {nearest.before_next:.3f} before the next")
+            return Choice(why="no value was heard", likeness=_UNLIKE)
+        why = f"unsure: nearest {nearest.product:.3f}, {nearest.before_next:.3f} before the next"
+        return Choice(why=why, likeness=nearest.product)
 
     def _examples(self, allowed: Allowed) -> dict[int, tuple[str, ...]]:
         examples = {n: way.said for n, way in allowed.ways.items()}
         return examples | ({PERSON: self._words.person} if allowed.person else {})
 
-    def _meant(self, way: int, why: str) -> Choice:
-        return Choice(person=True, why=why) if way == PERSON else Choice(way=way, why=why)
+    def _meant(self, way: int, why: str, likeness: float) -> Choice:
+        if way == PERSON:
+            return Choice(person=True, why=why, likeness=likeness)
+        return Choice(way=way, why=why, likeness=likeness)
 
     def _values(self, text: str, allowed: Allowed, *, greedy: bool) -> dict[str, SlotValue]:
         hearing = Hearing(self._script.language, self._script.country, self._now())

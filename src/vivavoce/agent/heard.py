@@ -36,6 +36,16 @@ class History:
     def caller_said(self, text: str, state: str) -> None:
         self.utterances.append(Utterance("caller", text, state))
 
+    def caller_goes_on(self) -> None:
+        """What the caller said last was not all of it: it comes again, as a whole."""
+        last = max(n for n, one in enumerate(self.utterances) if one.who == "caller")
+        del self.utterances[last]
+
+    @property
+    def playing_ms(self) -> float:
+        """The length of what is being played, as far as it is made."""
+        return sum(one.length_ms for one in self._playing)
+
     def agent_begins(self, text: str, state: str) -> None:
         """A line is played from now on, after those before it."""
         self.line_is_whole()

@@ -1,25 +1,15 @@
-"""A caller who is rehearsed: a telephone call at real time over the Twilio dialect, both sides recorded."""
+"""A caller who is rehearsed: clips are said one after the other on a telephone, and both sides recorded."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
-from vivavoce.audio.codec import ulaw_decode, ulaw_encode
-from vivavoce.audio.pcm import Samples
-
-RATE_HZ = 8000
-FRAME = 160
-FRAME_MS = 20.0
-STREAM = "MZrehearsal"
+from vivavoce.agent.handset import FRAME, RATE_HZ, Handset, Playout
+from vivavoce.audio.pcm import FRAME_MS, Samples
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,92 +56,42 @@ class RehearsedCaller:
         self._saying: deque[Samples] = deque()
         self._manners = manners or Manners()
         self.recording = Recording()
-        self._now_ms = 0.0
-        self._heard_until_ms = 0.0
+        self.playout = Playout()
         self._heard_since_said = False
-        self._marks: list[tuple[float, str]] = []
 
     async def call(self, url: str, token: str) -> Recording:
         """Call, and talk until either side hangs up."""
-        async with connect(url, compression=None) as socket, asyncio.TaskGroup() as group:
-            await self._begin(socket, token)
-            hearing = group.create_task(self._hear(socket))
-            await self._talk(socket, hearing)
-            hearing.cancel()
+        await Handset(self).call(url, token)
         return self.recording
 
-    async def _begin(self, socket: ClientConnection, token: str) -> None:
-        format_ = {"encoding": "audio/x-mulaw", "sampleRate": RATE_HZ, "channels": 1}
-        start = {"streamSid": STREAM, "callSid": "CArehearsal", "mediaFormat": format_, "tracks": ["inbound"]}
-        await _send(socket, event="connected", protocol="Call", version="1.0.0")
-        await _send(socket, event="start", start=start | {"customParameters": {"token": token}})
-
-    async def _talk(self, socket: ClientConnection, hearing: asyncio.Task[None]) -> None:
-        loop = asyncio.get_running_loop()
-        begun_s = loop.time()
-        while not hearing.done():
-            frame = self._next_frame()
-            if frame is None:
-                await _send(socket, event="stop")
-                return
+    def speak(self, now_ms: float) -> Samples | None:
+        frame = self._next_frame(now_ms)
+        if frame is not None:
             self.recording.caller += frame.tobytes()
-            payload = base64.b64encode(ulaw_encode(frame).tobytes()).decode()
-            try:
-                await _send(socket, event="media", media={"track": "inbound", "payload": payload})
-                while self._marks and self._marks[0][0] <= self._now_ms:
-                    await _send(socket, event="mark", mark={"name": self._marks.pop(0)[1]})
-            except ConnectionClosed:
-                return
-            self._now_ms += FRAME_MS
-            await asyncio.sleep(max(0.0, begun_s + self._now_ms / 1000 - loop.time()))
+        return frame
 
-    def _next_frame(self) -> Samples | None:
-        """The next 20 ms; None where the caller hangs up."""
+    def _next_frame(self, now_ms: float) -> Samples | None:
         if self._saying:
             return self._saying.popleft()
         manners = self._manners
-        quiet_ms = self._now_ms - self._heard_until_ms
+        quiet_ms = now_ms - self.playout.until_ms
         if self._heard_since_said and quiet_ms >= manners.pause_ms and self._clips:
-            clip = self._clips.popleft()
-            self._saying.extend(clip.reshape(-1, FRAME))
+            self._saying.extend(self._clips.popleft().reshape(-1, FRAME))
             self._heard_since_said = False
-            end_ms = self._now_ms + len(self._saying) * FRAME_MS
-            self.recording.exchanges.append(Exchange(self._now_ms, end_ms))
+            self.recording.exchanges.append(Exchange(now_ms, now_ms + len(self._saying) * FRAME_MS))
             return self._saying.popleft()
         if quiet_ms >= manners.give_up_ms:
             return None
         return np.zeros(FRAME, np.int16)
 
-    async def _hear(self, socket: ClientConnection) -> None:
-        try:
-            async for text in socket:
-                self._on(json.loads(text))
-        except ConnectionClosed:
-            return
-
-    def _on(self, message: dict[str, dict[str, str]]) -> None:
-        match message:
-            case {"event": "media", "media": {"payload": payload}}:
-                self._take(ulaw_decode(base64.b64decode(payload)))
-            case {"event": "mark", "mark": {"name": name}}:
-                self._marks.append((max(self._heard_until_ms, self._now_ms), name))
-            case {"event": "clear"}:
-                self._heard_until_ms = min(self._heard_until_ms, self._now_ms)
-                del self.recording.agent[2 * round(self._heard_until_ms * RATE_HZ / 1000) :]
-                self._marks = [(self._now_ms, name) for _, name in self._marks]
-
-    def _take(self, samples: Samples) -> None:
-        """Sound is heard after what waits, or now."""
-        at_ms = max(self._heard_until_ms, self._now_ms)
-        gap = 2 * round(at_ms * RATE_HZ / 1000) - len(self.recording.agent)
+    def hear(self, samples: Samples, now_ms: float, from_ms: float) -> None:
+        gap = 2 * round(from_ms * RATE_HZ / 1000) - len(self.recording.agent)
         self.recording.agent += bytes(max(gap, 0)) + samples.tobytes()
-        self._heard_until_ms = at_ms + 1000.0 * len(samples) / RATE_HZ
         self._heard_since_said = True
         exchanges = self.recording.exchanges
-        if exchanges and exchanges[-1].answered_ms is None and self._now_ms >= exchanges[-1].end_ms:
+        if exchanges and exchanges[-1].answered_ms is None and now_ms >= exchanges[-1].end_ms:
             last = exchanges.pop()
-            exchanges.append(Exchange(last.start_ms, last.end_ms, at_ms))
+            exchanges.append(Exchange(last.start_ms, last.end_ms, from_ms))
 
-
-async def _send(socket: ClientConnection, **message: object) -> None:
-    await socket.send(json.dumps({"streamSid": STREAM} | message))
+    def cleared(self, now_ms: float) -> None:
+        del self.recording.agent[2 * round(now_ms * RATE_HZ / 1000) :]

@@ -27,7 +27,7 @@ class Requests:
             async with asyncio.timeout(fetch.timeout_s):
                 body = await self._body(fetch)
             return fetch.values(json.loads(body) if fetch.fill else {})
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
             # The kind alone: addresses and answers hold what callers said.
             _LOG.warning("a script's request failed: %s", type(error).__name__)
             return None

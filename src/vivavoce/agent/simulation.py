@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from vivavoce.agent.assembly import Agent
+from vivavoce.agent.assembly import PIECE_MS, Agent
+from vivavoce.agent.handset import RATE_HZ
 from vivavoce.agent.heard import Utterance
-from vivavoce.agent.rehearsal import RATE_HZ, Manners, Recording, RehearsedCaller
+from vivavoce.agent.rehearsal import Manners, Recording, RehearsedCaller
 from vivavoce.agent.scenario import Part
 from vivavoce.audio.files import open_audio
 from vivavoce.audio.pcm import Samples
 from vivavoce.clock import SystemClock
-from vivavoce.errors import LegError, OutputError
+from vivavoce.errors import LegError, MediaError, OutputError
 from vivavoce.legs.tts import SpeechStream
 from vivavoce.media import Engine, EngineSettings
 
@@ -35,7 +36,7 @@ class Simulated:
     history: tuple[Utterance, ...]
     state: str
     recording: Recording
-    failure: LegError | None
+    failure: LegError | MediaError | None
 
     @property
     def gaps_ms(self) -> list[float | None]:
@@ -54,7 +55,7 @@ async def simulated(agent: Agent, clips: Sequence[Samples], *, manners: Manners 
     """Let a caller who says these clips talk to an agent, at real time."""
     caller, token = RehearsedCaller(clips, manners=manners), secrets.token_urlsafe(16)
     async with Engine(EngineSettings(calls=1)) as engine:
-        call = engine.expect(token, ttl_ms=TTL_MS)
+        call = engine.expect(token, ttl_ms=TTL_MS, piece_ms=PIECE_MS)
         async with asyncio.TaskGroup() as group:
             conversing = group.create_task(agent.converse(call, clock=SystemClock()))
             calling = group.create_task(caller.call(f"ws://127.0.0.1:{engine.port}/twilio", token))

@@ -29,7 +29,12 @@ def _by_digits(number: str) -> str:
     """A telephone number as people of its country group it, digit by digit."""
     import phonenumbers
 
-    national = phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.NATIONAL)
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        # Free text may look like a number.
+        return number
+    national = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
     return ", ".join(" ".join(group) for group in re.findall(r"\d+", national))
 
 

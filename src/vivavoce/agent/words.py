@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """`past` is in minutes after the hour that follows, `days` from today on; `signs` are those of e-mail addresses."""
+    """`past` is in minutes after the hour that follows, `days` from today on; `signs` are those of e-mail addresses.
+
+    No sentence ends with one of `open_ends`.
+    """
 
     said_yes: str
     said_no: str
@@ -16,6 +19,7 @@ class Words:
     no: frozenset[str]
     person: tuple[str, ...]
     fillers: frozenset[str] = frozenset()
+    open_ends: frozenset[str] = frozenset()
     before_names: tuple[str, ...] = ()
     no_names: frozenset[str] = frozenset()
     days: Mapping[str, int] = field(default_factory=dict)
@@ -53,6 +57,15 @@ WORDS: Mapping[str, Words] = {
             "transfer me to someone who can help",
         ),
         fillers=_of("uh, um, er, erm, hm, hmm, ah, oh, eh, well, so, like"),
+        open_ends=_of(
+            "a, an, the, this, these, those, my, your, his, its, our, their, some, any, every, each, no, of, to, in",
+            "on, at, by, for, with, from, into, onto, about, against, between, through, over, under, after, before",
+            "during, without, within, upon, than, and, or, but, nor, because, if, when, while, whether, though",
+            "although, which, who, whom, whose, that, is, are, was, were, be, been, being, am, do, does, did, has",
+            "have, had, having, can, could, will, would, shall, should, may, might, must, very, more, most, rather",
+            "quite, too, just, only, even, why, i, you, he, she, we, they, let's, i'm, i'd, i'll, it's, another, such",
+            "uh, um, er, erm",
+        ),
         before_names=(
             *("my name is", "my name's", "the name is", "the name's", "name is"),
             *("this is", "i am", "i'm", "it is", "it's", "call me"),

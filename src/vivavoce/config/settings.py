@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -73,18 +73,63 @@ class TranslateSettings(Section):
         return self
 
 
+class ServeSettings(Section):
+    """Secrets are not here: they come from the environment, see `vivavoce.gateway.keys`."""
+
+    host: str = Field(description="Address that both ports listen at.")
+    port: int = Field(ge=0, le=65535, description="Port of HTTP: webhooks, the dialplan's questions, health.")
+    media_port: int = Field(ge=0, le=65535, description="Port of the calls' sound: /twilio and /asterisk.")
+    public_url: str = Field(
+        pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*)?)?$", description="What Twilio calls and signs; empty without Twilio."
+    )
+    media_url: str = Field(
+        pattern=r"^(wss?://[^?#\s]+)?$", description="Where Twilio sends sound; empty for /twilio at the public host."
+    )
+    calls: int = Field(ge=1, le=1 << 16, description="Calls at once, those that are expected included.")
+    max_call_s: float = Field(gt=0, description="The longest that a call may last; a person goes on with it, if any.")
+    token_ttl_s: float = Field(gt=0, le=300, description="How long a call may take from its token to its sound.")
+    drain_s: float = Field(ge=0, description="How long calls may go on after the command was told to end.")
+    busy_line: str = Field(min_length=1, description="What a caller hears who is not let in.")
+    busy_transfer: str = Field(description="The number such a caller is put through to; empty for hanging up.")
+
+
+class TurnOverrides(Section):
+    """What differs from the manner; see `vivavoce.agent.turns.TurnSettings`."""
+
+    sure_at: float | None = Field(None, description="Certainty (log-odds) from which a turn is surely over.")
+    sure_ms: float | None = Field(None, ge=0, description="Silence that ends such a turn.")
+    likely_at: float | None = Field(None, description="Certainty from which it is likely over.")
+    likely_ms: float | None = Field(None, ge=0, description="Silence that ends such a turn.")
+    most_ms: float | None = Field(None, gt=0, description="Silence that ends every turn.")
+    spelled_ms: float | None = Field(None, gt=0, description="The same where something is spelled, or a state asks.")
+    regret_ms: float | None = Field(None, ge=0, description="Who goes on so soon after our answer takes it back.")
+    key: str | None = Field(None, pattern=r"^[0-9#*]$", description="The key that ends what is typed.")
+    key_ms: float | None = Field(None, gt=0, description="Time without a key that ends it, too.")
+
+
+class AgentSettings(Section):
+    turn: str = Field(description="Engine that hears whether a turn is over; empty for silence and text alone.")
+    manner: Literal["quick", "usual", "patient"] = Field(description="How soon a turn is taken to be over.")
+    turns: TurnOverrides = Field(default_factory=lambda: TurnOverrides.model_validate({}), description="The same.")
+    state: str = Field(min_length=1, description="Where a call's state is kept: memory, or the path of an SQLite file.")
+    state_lifetime_s: float = Field(gt=0, description="How long it is kept after its last turn.")
+
+
 class Settings(Section):
     """A whole configuration. Constructing one checks its contract and the names of its engines."""
 
     contract: ContractSettings
     engines: EngineSettings
     translate: TranslateSettings
+    agent: AgentSettings
+    serve: ServeSettings
 
     @model_validator(mode="after")
     def _hold_together(self) -> Settings:
         self.profile()
         paths = self.engines.paths
         named = {f"translate.{role}": getattr(self.translate, role) for role in ("detector", "stt", "tts", "wide_tts")}
+        named |= {"agent.turn": self.agent.turn} if self.agent.turn else {}
         named |= {f"engines.options.{name}": name for name in self.engines.options}
         for key, name in named.items():
             if name not in paths:

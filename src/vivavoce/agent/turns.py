@@ -1,0 +1,105 @@
+"""When a caller's turn is over: how long its silence must last, by what was heard and understood so far.
+
+Every clue adds to the log-odds that the turn is complete: how it sounds (a turn detector's probability), how its text
+ends, and how well the script can go on with it. The surer, the shorter the wait; however unsure, it ends at `most_ms`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from vivavoce.agent.check import normalised
+
+_SOUND, _FULL_STOP, _BROKEN_OFF, _OPEN, _LIKENESS, _BIAS = 0.5, 1.4, -1.0, -2.3, 28.0, -1.2
+"""Fitted by logistic regression to 263 cuts of 42 recorded sentences at ends and between words. Area under the curve,
+leaving one recording out: sound alone 0.86, with how the text ends 0.91, with likeness 0.95."""
+_NEUTRAL_LIKENESS = 0.92
+"""Of what can mean anything, as a name or a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """`probability` is a turn detector's, None without one; `likeness` as a `Choice` has it."""
+
+    text: str
+    probability: float | None = None
+    likeness: float | None = None
+
+
+def certainty(clues: Clues, *, open_ends: Set[str]) -> float:
+    """Log-odds that the turn is complete. `open_ends` are words that no sentence ends with, without case."""
+    text = clues.text.strip()
+    broken_off = text.endswith(("...", "…", "-", "—", ","))
+    full_stop = text.endswith((".", "?", "!")) and not broken_off
+    last = normalised(text).rpartition(" ")[2]
+    likeness = _NEUTRAL_LIKENESS if clues.likeness is None else clues.likeness
+    return (
+        _BIAS
+        + (_SOUND * _log_odds(clues.probability) if clues.probability is not None else 0.0)
+        + _FULL_STOP * full_stop
+        + _BROKEN_OFF * broken_off
+        + _OPEN * (last in open_ends)
+        + _LIKENESS * (likeness - _NEUTRAL_LIKENESS)
+    )
+
+
+def _log_odds(probability: float) -> float:
+    within = min(max(probability, 1e-4), 1.0 - 1e-4)
+    return math.log(within / (1.0 - within))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnSettings:
+    """Silence that ends a turn: `sure_ms` from a certainty of `sure_at` on, `likely_ms` from `likely_at` on, else
+    `most_ms`; `spelled_ms` at least where something is spelled or a state asks for patience.
+
+    A caller who goes on within `regret_ms` of a decision takes it back. What is typed ends with `key`, or when no more
+    comes for `key_ms`.
+    """
+
+    sure_at: float
+    sure_ms: float
+    likely_at: float
+    likely_ms: float
+    most_ms: float
+    spelled_ms: float = 1300.0
+    regret_ms: float = 600.0
+    key: str = "#"
+    key_ms: float = 2500.0
+
+    def wait_ms(self, certainty: float, *, spelled: bool) -> float:
+        if spelled:
+            return max(self.spelled_ms, self.most_ms)
+        if certainty >= self.sure_at:
+            return self.sure_ms
+        return self.likely_ms if certainty >= self.likely_at else self.most_ms
+
+
+PRESETS: Mapping[str, TurnSettings] = {
+    "quick": TurnSettings(sure_at=1.0, sure_ms=200.0, likely_at=-1.0, likely_ms=500.0, most_ms=800.0),
+    "usual": TurnSettings(sure_at=1.5, sure_ms=250.0, likely_at=0.0, likely_ms=600.0, most_ms=900.0),
+    "patient": TurnSettings(sure_at=2.5, sure_ms=400.0, likely_at=1.5, likely_ms=750.0, most_ms=1000.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn of the caller's that was answered, in ns of the clock; `fixed` tells that the answer's first line was made
+    ahead. `certainty` is what it was decided with."""
+
+    text: str
+    state: str
+    silent_ns: int
+    decided_ns: int
+    fixed: bool
+    certainty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An interruption, and what was heard of the reply until then."""
+
+    at_ns: int
+    heard_ms: float
