@@ -14,6 +14,7 @@ import typer
 from vivavoce.cli import agent, bench, models
 from vivavoce.cli.budget import budget
 from vivavoce.cli.process import prepare
+from vivavoce.cli.serve import serve
 from vivavoce.cli.translate import translate
 from vivavoce.errors import first_of_ours
 
@@ -28,6 +29,7 @@ app.add_typer(agent.app, name="agent")
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
 app.command("translate")(translate)
+app.command("serve")(serve)
 app.command("budget")(budget)
 
 

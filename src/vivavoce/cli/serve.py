@@ -1,0 +1,115 @@
+"""`vivavoce serve`: a script's agent on the telephone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from vivavoce.config.settings import ServeSettings
+    from vivavoce.gateway.keys import Keys
+    from vivavoce.gateway.serving import Ports
+
+INTERRUPTED = 130
+
+
+def serve(
+    script: Annotated[Path, typer.Argument(help="The script, a YAML file.", show_default=False)],
+    host: Annotated[str | None, typer.Option(help="Address to listen at.", show_default="serve.host")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of HTTP; 0 is any.", show_default="serve.port")
+    ] = None,
+    media_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port of the calls' sound; 0 is any.", show_default="serve.media_port"),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
+) -> None:
+    """Answer telephone calls after a script, over Twilio, Asterisk, or both (docs/telephone.md).
+
+    The secrets are in the environment: TWILIO_AUTH_TOKEN, VIVAVOCE_ASTERISK_SECRET. Ctrl-C lets no more calls in, and
+    ends when those under way have; once more ends at once.
+    """
+    import asyncio
+    import logging
+
+    import uvloop
+
+    from vivavoce.agent.packages import require_agent_packages
+    from vivavoce.gateway.packages import require_serve_packages
+
+    require_agent_packages()
+    require_serve_packages()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("vivavoce").setLevel(logging.INFO)
+    options: dict[str, object] = {"host": host, "port": port, "media_port": media_port}
+    asked = {name: value for name, value in options.items() if value is not None}
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_serve(script, config, asked))
+        except asyncio.CancelledError:
+            raise typer.Exit(INTERRUPTED) from None
+
+
+async def _serve(script: Path, config: Path | None, asked: dict[str, object]) -> None:
+    import asyncio
+    import os
+    import signal
+
+    from rich.console import Console
+
+    from vivavoce.agent.assembly import open_agent
+    from vivavoce.agent.load import load_script
+    from vivavoce.clock import SystemClock
+    from vivavoce.config.load import load_settings
+    from vivavoce.gateway.keys import Keys
+    from vivavoce.gateway.serving import serve as serve_calls
+
+    console = Console(highlight=False, soft_wrap=True)
+    loaded = load_settings(config)
+    settings = loaded.serve.model_copy(update=asked)
+    keys = Keys.of(os.environ, settings)
+    async with open_agent(loaded, load_script(script)) as agent:
+        with console.status("making the lines that never change"):
+            await agent.warm()
+        stopping, serving = asyncio.Event(), asyncio.current_task()
+
+        def stop() -> None:
+            if stopping.is_set() and serving is not None:
+                serving.cancel()
+                return
+            console.print(f"no more calls; those under way have {settings.drain_s:.0f} s")
+            stopping.set()
+
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(sign, stop)
+
+        def opened(ports: Ports) -> None:
+            for line in where_to_call(settings, keys, ports):
+                console.print(line)
+
+        await serve_calls(agent, settings, keys, clock=SystemClock(), stopping=stopping, opened=opened)
+
+
+def where_to_call(settings: ServeSettings, keys: Keys, ports: Ports) -> list[str]:
+    """Which address is to be put where."""
+    from vivavoce.gateway import asterisk, telephony
+
+    http, media = f"{settings.host}:{ports.http}", f"{settings.host}:{ports.media}"
+    lines = [f"health        http://{http}/health"]
+    if keys.twilio:
+        public = settings.public_url.rstrip("/")
+        lines += [
+            f"Twilio        a call comes in: {public}{telephony.VOICE} (POST)",
+            f"              call status changes: {public}{telephony.STATUS}",
+            f"reverse proxy {telephony.stream_url(settings)} to ws://{media}{telephony.STREAM}, the rest to http://{http}",
+        ]
+    if keys.asterisk:
+        lines += [
+            f"Asterisk      websocket_client.conf: uri = ws://{media}{asterisk.SOUND}",
+            f"              dialplan: http://{http}{asterisk.CALL} and {asterisk.AFTER}",
+        ]
+    return lines

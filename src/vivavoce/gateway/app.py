@@ -1,0 +1,41 @@
+"""Everything that is answered over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+
+from vivavoce.clock import Clock
+from vivavoce.config.settings import ServeSettings
+from vivavoce.gateway.asterisk import Asterisk
+from vivavoce.gateway.calls import Calls
+from vivavoce.gateway.keys import Keys
+from vivavoce.gateway.telephony import Twilio
+from vivavoce.media import Engine
+
+
+def application(calls: Calls, engine: Engine, settings: ServeSettings, keys: Keys, *, clock: Clock) -> FastAPI:
+    """Health, and the exchanges whose secrets are there."""
+    app = FastAPI(openapi_url=None, exception_handlers={HTTPException: _refused})
+
+    async def health() -> dict[str, Any]:
+        stats = engine.stats()
+        return {
+            "status": "draining" if calls.draining else "serving",
+            "calls": {"held": len(calls), "talking": stats["calls"]},
+            "late_ms": stats["late_ms"],
+            "frames": {name: stats[f"frames_{name}"] for name in ("in", "out", "late", "lost")},
+        }
+
+    app.add_api_route("/health", health)
+    if keys.twilio:
+        app.include_router(Twilio(calls, settings, token=keys.twilio, clock=clock).routes())
+    if keys.asterisk:
+        app.include_router(Asterisk(calls, keys).routes())
+    return app
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """The status alone: to a dialplan any text is a token or a number."""
+    return Response(status_code=error.status_code if isinstance(error, HTTPException) else 500)
