@@ -22,23 +22,33 @@ class Hand:
         self._now_ns += ms * NS_PER_MS
 
 
-def test_waits_are_counted_while_they_last_and_told_for_a_while() -> None:
-    clock = Hand()
-    backlog = Backlog(clock, at_once=2)
-    for wait_ms in (100, 300):
+def test_it_is_crowded_while_as_many_wait_as_can_be_worked_on() -> None:
+    backlog = Backlog(Hand(), at_once=2)
+    with backlog.waiting():
+        assert not backlog.crowded
         with backlog.waiting():
-            assert not backlog.crowded
-            with backlog.waiting():
-                assert backlog.crowded
-            clock.moves(wait_ms)
-    assert not backlog.crowded
-    assert backlog.waits_ms(1000) == [0.0, 100.0, 0.0, 300.0]
-    assert backlog.waits_ms(50) == [300.0]
+            assert backlog.crowded
+        assert not backlog.crowded
 
 
-def test_who_gives_up_was_no_wait() -> None:
-    backlog = Backlog(Hand())
+def test_what_was_waited_counts_for_a_while_and_once_for_each_who_waited() -> None:
+    clock = Hand()
+    backlog = Backlog(clock)
+    with backlog.waiting(), backlog.waiting():
+        clock.moves(100)
+    clock.moves(300)
+    assert backlog.share(1000) == 0.2
+    assert backlog.waits_ms(1000) == [100.0, 100.0]
+    assert backlog.share(350) == pytest.approx(100 / 350)
+    clock.moves(1000)
+    assert backlog.share(1000) == 0.0
+
+
+def test_who_gives_up_has_waited_too() -> None:
+    clock = Hand()
+    backlog = Backlog(clock)
     with pytest.raises(RuntimeError), backlog.waiting():
+        clock.moves(50)
         raise RuntimeError
     assert not backlog.crowded
-    assert backlog.waits_ms(1000) == []
+    assert backlog.share(100) == 0.5

@@ -17,6 +17,8 @@ import pytest
 from twilio.request_validator import RequestValidator
 from websockets.asyncio.client import ClientConnection, connect
 
+from vivavoce.agent.admission import Limits
+from vivavoce.agent.backlog import Backlog
 from vivavoce.agent.load import read_script
 from vivavoce.clock import SystemClock
 from vivavoce.config.load import default_settings
@@ -46,6 +48,7 @@ class Listener:
 
     def __init__(self, script: str = SCRIPT) -> None:
         self.script = read_script(script)
+        self.backlog, self.limits = Backlog(SystemClock()), Limits()
         self.heard: list[Any] = []
         self._told = asyncio.Event()
 

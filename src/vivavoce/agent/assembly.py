@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from vivavoce.agent.admission import Limits
 from vivavoce.agent.backlog import Backlog
 from vivavoce.agent.conversation import Conversation, Telephone
 from vivavoce.agent.dialogue import Line
@@ -45,6 +46,7 @@ class Agent:
     requests: Requests
     keeper: Keeper
     turns: TurnSettings = PRESETS["usual"]
+    limits: Limits = field(default_factory=Limits)
     detector: TurnDetector | None = None
     backlog: Backlog = field(default_factory=lambda: Backlog(SystemClock()))
     fixed: dict[str, Sound] = field(default_factory=dict)
@@ -107,6 +109,10 @@ def turns_of(settings: AgentSettings) -> TurnSettings:
     return replace(PRESETS[settings.manner], **settings.turns.model_dump(exclude_none=True))
 
 
+def limits_of(settings: AgentSettings) -> Limits:
+    return Limits(late=settings.most_late, waiting=settings.most_waiting)
+
+
 @asynccontextmanager
 async def open_agent(
     settings: Settings,
@@ -142,4 +148,14 @@ async def open_agent(
             for leg in (stt, synthesizer, detector):
                 if leg is not None:
                     group.create_task(leg.warm_up())
-        yield Agent(script, policy, stt, synthesizer, requests, keeper, turns=turns_of(chosen), detector=detector)
+        yield Agent(
+            script,
+            policy,
+            stt,
+            synthesizer,
+            requests,
+            keeper,
+            turns=turns_of(chosen),
+            limits=limits_of(chosen),
+            detector=detector,
+        )

@@ -1,4 +1,4 @@
-"""How busy recognition is, over all calls: what is waited for now, and how long was waited of late."""
+"""How busy recognition is, over all calls of an agent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Backlog:
     def __init__(self, clock: Clock, *, at_once: int = 2) -> None:
         self._clock, self._at_once = clock, at_once
         self._waiting = 0
-        self._waits: deque[tuple[int, float]] = deque(maxlen=_KEPT)
+        self._waits_ns: deque[tuple[int, int]] = deque(maxlen=_KEPT)
 
     @property
     def crowded(self) -> bool:
@@ -26,17 +26,22 @@ class Backlog:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """A final is waited for; who gives up is not counted."""
+        """A final is waited for, or given up."""
         begun_ns = self._clock.now_ns()
         self._waiting += 1
         try:
             yield
         finally:
             self._waiting -= 1
-        now_ns = self._clock.now_ns()
-        self._waits.append((now_ns, (now_ns - begun_ns) / NS_PER_MS))
+            self._waits_ns.append((begun_ns, self._clock.now_ns()))
+
+    def share(self, within_ms: float) -> float:
+        """Of the last so many ms, how much was waited for finals: over 1 where several were at the same time."""
+        within_ns = round(within_ms * NS_PER_MS)
+        since_ns = self._clock.now_ns() - within_ns
+        return sum(max(0, until_ns - max(begun_ns, since_ns)) for begun_ns, until_ns in self._waits_ns) / within_ns
 
     def waits_ms(self, within_ms: float) -> list[float]:
-        """How long each of the last finals was waited for."""
+        """How long each final was waited for, or until it was given up, that ended in the last so many ms."""
         since_ns = self._clock.now_ns() - round(within_ms * NS_PER_MS)
-        return [ms for at_ns, ms in self._waits if at_ns >= since_ns]
+        return [(until_ns - begun_ns) / NS_PER_MS for begun_ns, until_ns in self._waits_ns if until_ns >= since_ns]

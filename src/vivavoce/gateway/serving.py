@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from vivavoce.agent.admission import Admission as MeasuredAdmission
 from vivavoce.agent.assembly import Agent
 from vivavoce.clock import Clock
 from vivavoce.config.settings import ServeSettings
@@ -50,12 +51,14 @@ async def serve(
 ) -> None:
     """Serve calls until `stopping` is set and those under way have ended, or `drain_s` has passed.
 
-    `opened` is told which ports are listened to. Raises MediaError for one that is not to be had.
+    Without an `admission` it is measured whether a call can be let in. `opened` is told which ports are listened to. Raises MediaError for one that is not to be had.
     """
     media = media or EngineSettings(host=settings.host, port=settings.media_port, calls=settings.calls)
     with _listening(settings.host, settings.port) as listener:
         async with Engine(media) as engine, asyncio.TaskGroup() as group:
-            calls = Calls(agent, engine, settings, group=group, clock=clock, admission=admission)
+            measured = MeasuredAdmission(engine, agent.backlog, clock=clock, limits=agent.limits)
+            watching = group.create_task(measured.watch())
+            calls = Calls(agent, engine, settings, group=group, clock=clock, admission=admission or measured)
             app = application(calls, engine, settings, keys, clock=clock)
             # Its own lines would hold whole addresses, with what stands in them.
             config = uvicorn.Config(
@@ -74,6 +77,7 @@ async def serve(
             await calls.drain(settings.drain_s)
             server.should_exit = True
             await serving
+            watching.cancel()
 
 
 def _listening(host: str, port: int) -> socket.socket:
