@@ -47,8 +47,13 @@ def test_what_was_waited_counts_for_a_while_and_once_for_each_who_waited() -> No
 def test_who_gives_up_has_waited_too() -> None:
     clock = Hand()
     backlog = Backlog(clock)
-    with pytest.raises(RuntimeError), backlog.waiting():
-        clock.moves(50)
-        raise RuntimeError
+
+    def gives_up() -> None:
+        with backlog.waiting():
+            clock.moves(50)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        gives_up()
     assert not backlog.crowded
     assert backlog.share(100) == 0.5

@@ -51,7 +51,8 @@ async def serve(
 ) -> None:
     """Serve calls until `stopping` is set and those under way have ended, or `drain_s` has passed.
 
-    Without an `admission` it is measured whether a call can be let in. `opened` is told which ports are listened to. Raises MediaError for one that is not to be had.
+    Without an `admission` it is measured whether a call can be let in. `opened` is told which ports are listened to.
+    Raises MediaError for one that is not to be had.
     """
     media = media or EngineSettings(host=settings.host, port=settings.media_port, calls=settings.calls)
     with _listening(settings.host, settings.port) as listener:
