@@ -119,6 +119,10 @@ class Telephone:
         await after(END_MS - PAUSE_MS)
         self.tell(SpeechEnd(0))
 
+    def sounds(self, level: int) -> None:
+        """A piece of 40 ms."""
+        self._sound.put_nowait(Pcm(np.full(640, level, np.int16), 16_000, now_ms() - 40))
+
     def _hush(self) -> None:
         self._quiet_at_ms = now_ms()
         for name in self._playing:

@@ -247,3 +247,18 @@ def test_a_turn_that_sounds_complete_is_answered_sooner(stage: Any) -> None:
         turn = stage.play(SCRIPT, [text], caller, turns=quick).conversation.turns[0]
         silences_ms.append((turn.decided_ns - turn.silent_ns) / 1e6)
     assert silences_ms == [300.0, 900.0]
+
+
+def test_who_may_be_speaking_again_is_not_cut_off(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(300)
+        await stage.after(20)
+        for n in range(20):
+            # From 580 to 680 ms after the last word something is heard that turns out to be no voice.
+            silent_ms = END_MS + 20 + 40 * n
+            telephone.sounds(3000 if 580 <= silent_ms < 680 else 10)
+            await stage.after(40)
+
+    turn = stage.play(SCRIPT, ["nothing"], caller).conversation.turns[0]
+    assert (turn.decided_ns - turn.silent_ns) / 1e6 == 720.0

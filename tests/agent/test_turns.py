@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivavoce.agent.turns import PRESETS, Clues, certainty
+from vivavoce.agent.turns import PRESETS, Clues, OpenEnds, certainty
 from vivavoce.agent.words import WORDS
 
-OPEN_ENDS = WORDS["en"].open_ends
+OPEN_ENDS = OpenEnds(WORDS["en"].never_last, WORDS["en"].seldom_last)
 
 
 def sure(text: str, probability: float | None = 0.5, likeness: float | None = None) -> float:
@@ -24,6 +24,7 @@ def sure(text: str, probability: float | None = 0.5, likeness: float | None = No
         ("Yes.", "Yes, and"),
         ("On Tuesday at three.", "On Tuesday at"),
         ("On Tuesday at three.", "On Tuesday, um."),
+        ("Yes, I do.", "Yes, I do"),
     ],
 )
 def test_how_a_text_ends_tells(complete: str, broken_off: str) -> None:

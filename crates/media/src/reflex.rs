@@ -20,8 +20,9 @@ pub struct Settings {
     /// Below it, a voice is over after `hang_ms`.
     pub silence: f32,
     pub hang_ms: u32,
-    /// After so much of its silence it may be over: work for an answer can begin.
-    pub pause_ms: u32,
+    /// Below it, a voice may be over: work for an answer can begin. Higher than the others, since what tells voices
+    /// from silence needs some 70 ms to see that one has ended.
+    pub pause: f32,
     /// How long a voice must last to be certain: while the agent is silent, and while it speaks. The one is for whoever
     /// transcribes, the other must be quick: the higher threshold makes up for it.
     pub certain_ms: u32,
@@ -42,7 +43,7 @@ impl Default for Settings {
             voice_while_playing: 0.6,
             silence: 0.35,
             hang_ms: 200,
-            pause_ms: 64,
+            pause: 0.7,
             certain_ms: 60,
             certain_while_playing_ms: 30,
             patience_ms: 500,
@@ -163,20 +164,21 @@ impl Reflex {
                 paused,
                 answer,
             } => {
+                let quiet = window.probability < settings.pause;
+                let at_ms = window.start_ms;
+                let turned = match (paused, quiet) {
+                    (false, true) => Some(Act::SpeechPause { at_ms }),
+                    (true, false) => Some(Act::SpeechResume { at_ms }),
+                    _ => None,
+                };
                 if voice || (window.probability >= settings.silence && !playing) {
-                    let resume = paused.then_some(Act::SpeechResume { at_ms: window.start_ms });
-                    return [resume, self.spoken(since_ms, window.end_ms, answer, playing), None];
+                    let act = self.spoken(since_ms, window.end_ms, answer, playing);
+                    self.pause(quiet);
+                    return [turned, act, None];
                 }
-                let silent_ms = window.end_ms - last_ms;
-                if silent_ms < u64::from(settings.hang_ms) {
-                    let pauses = !paused && silent_ms >= u64::from(settings.pause_ms);
-                    self.state = State::Speaking {
-                        since_ms,
-                        last_ms,
-                        paused: paused || pauses,
-                        answer,
-                    };
-                    return [pauses.then_some(Act::SpeechPause { at_ms: last_ms }), None, None];
+                if window.end_ms - last_ms < u64::from(settings.hang_ms) {
+                    self.pause(quiet);
+                    return [turned, None, None];
                 }
                 self.state = State::Quiet;
                 let restore = (answer == Answer::Ducked).then_some(Act::Restore);
@@ -247,6 +249,12 @@ impl Reflex {
         [Some(Act::SpeechStart { at_ms: since_ms }), act, None]
     }
 
+    const fn pause(&mut self, is: bool) {
+        if let State::Speaking { paused, .. } = &mut self.state {
+            *paused = is;
+        }
+    }
+
     /// The caller speaks, until `last_ms` at least.
     fn spoken(&mut self, since_ms: u64, last_ms: u64, answer: Answer, playing: bool) -> Option<Act> {
         let patience = last_ms - since_ms >= u64::from(self.settings.patience_ms);
@@ -307,7 +315,7 @@ mod tests {
         let told = run(Policy::Strict, true, 0.0, &voice(3, 10, 10));
         assert_eq!(told[..2], [(128, Act::SpeechStart { at_ms: 96 }), (128, Act::Clear)]);
         let over = [
-            (480, Act::SpeechPause { at_ms: 416 }),
+            (448, Act::SpeechPause { at_ms: 416 }),
             (640, Act::SpeechEnd { at_ms: 416 }),
         ];
         assert_eq!(told[2..], over, "it clears once");
@@ -404,7 +412,7 @@ mod tests {
             // In vain: for a while it takes a voice.
             (1440, Act::Duck),
             (1504, Act::SpeechStart { at_ms: 1504 }),
-            (1632, Act::SpeechPause { at_ms: 1600 }),
+            (1600, Act::SpeechPause { at_ms: 1600 }),
             (1792, Act::Restore),
             (1792, Act::SpeechEnd { at_ms: 1600 }),
         ];
@@ -440,9 +448,11 @@ mod tests {
         );
         let expected = [
             (64, Act::SpeechStart { at_ms: 0 }),
-            (224, Act::SpeechPause { at_ms: 160 }),
+            (192, Act::SpeechPause { at_ms: 160 }),
             (288, Act::SpeechResume { at_ms: 256 }),
+            (448, Act::SpeechPause { at_ms: 416 }),
+            (480, Act::SpeechResume { at_ms: 448 }),
         ];
-        assert_eq!(told, expected, "one quiet window is no pause");
+        assert_eq!(told, expected);
     }
 }

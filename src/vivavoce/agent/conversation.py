@@ -21,7 +21,7 @@ from vivavoce.agent.ears import Ears
 from vivavoce.agent.heard import History
 from vivavoce.agent.policy import Policy
 from vivavoce.agent.script import Script, SlotType
-from vivavoce.agent.turns import PRESETS, Clues, Cut, Turn, TurnSettings, certainty
+from vivavoce.agent.turns import PRESETS, Clues, Cut, OpenEnds, Turn, TurnSettings, certainty
 from vivavoce.agent.voice import Speech, Voice
 from vivavoce.agent.words import WORDS
 from vivavoce.audio.pcm import Pcm
@@ -43,6 +43,7 @@ from vivavoce.media import (
 )
 from vivavoce.media.call import Policy as Interruption
 
+STIR_MS = 40
 Ts = TypeVarTuple("Ts")
 _SPELLED = frozenset({SlotType.PHONE, SlotType.EMAIL})
 
@@ -99,7 +100,8 @@ class Conversation:
         self._call, self._policy, self._ears, self._voice = call, policy, ears, voice
         self._fetch, self._clock, self._settings, self._keep = fetch, clock, turns, keep
         self._dialogue = Dialogue(script)
-        self._open_ends = WORDS[script.language].open_ends
+        words = WORDS[script.language]
+        self._open_ends = OpenEnds(words.never_last, words.seldom_last)
         self.moment = Moment(script.start)
         self.history = History()
         self.turns: list[Turn] = []
@@ -221,6 +223,9 @@ class Conversation:
             await speech.ready()
             wait_ms = self._settings.wait_ms(sure, spelled=self._is_spelled)
             await self._clock.sleep_until(silent_ns + round(wait_ms * NS_PER_MS))
+            while self._ears.stirred:
+                # If it is a voice, we shall be told.
+                await self._clock.sleep_until(self._clock.now_ns() + STIR_MS * NS_PER_MS)
         except asyncio.CancelledError:
             speech.cancel()
             raise

@@ -13,6 +13,9 @@ from vivavoce.audio.pcm import Pcm
 from vivavoce.legs.stt import SttStream
 from vivavoce.legs.turn import TurnDetector
 
+_STIR, _STIR_LEAST, _STIR_MS = 4.0, 100.0, 1000.0
+"""Sound so many times louder than the quietest of the last second, and so loud at least (of 32,768), may be a voice."""
+
 
 class Ears:
     """Keeps a little sound from before speech was noticed, and hears nothing else between turns.
@@ -33,6 +36,7 @@ class Ears:
         self._lead_in_ms, self._held_ms = lead_in_ms, held_ms
         self._before: deque[Pcm] = deque()
         self._turn: deque[Pcm] = deque()
+        self._levels: deque[tuple[float, float]] = deque()
         self._open = self._held = False
         self._epoch = 0
         self._finals: dict[int, asyncio.Future[str]] = {}
@@ -49,7 +53,18 @@ class Ears:
             if hypothesis.final and waiting is not None and not waiting.done():
                 waiting.set_result(hypothesis.text)
 
+    @property
+    def stirred(self) -> bool:
+        """Whether the newest sound could be a voice again: it takes a moment more to know."""
+        if not self._levels:
+            return False
+        newest = self._levels[-1][1]
+        return newest >= _STIR_LEAST and newest >= _STIR * min(level for _, level in self._levels)
+
     async def push(self, pcm: Pcm) -> None:
+        self._levels.append((pcm.end_ms, float(np.sqrt(np.mean(np.square(pcm.samples, dtype=np.float64))))))
+        while self._levels[-1][0] - self._levels[0][0] > _STIR_MS:
+            self._levels.popleft()
         if self._open:
             await self._take(pcm)
             return

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Words:
     """`past` is in minutes after the hour that follows, `days` from today on; `signs` are those of e-mail addresses.
 
-    No sentence ends with one of `open_ends`.
+    What ends with one of `never_last`, or with one of `seldom_last`, probably goes on.
     """
 
     said_yes: str
@@ -19,7 +19,8 @@ class Words:
     no: frozenset[str]
     person: tuple[str, ...]
     fillers: frozenset[str] = frozenset()
-    open_ends: frozenset[str] = frozenset()
+    never_last: frozenset[str] = frozenset()
+    seldom_last: frozenset[str] = frozenset()
     before_names: tuple[str, ...] = ()
     no_names: frozenset[str] = frozenset()
     days: Mapping[str, int] = field(default_factory=dict)
@@ -57,14 +58,16 @@ WORDS: Mapping[str, Words] = {
             "transfer me to someone who can help",
         ),
         fillers=_of("uh, um, er, erm, hm, hmm, ah, oh, eh, well, so, like"),
-        open_ends=_of(
-            "a, an, the, this, these, those, my, your, his, its, our, their, some, any, every, each, no, of, to, in",
-            "on, at, by, for, with, from, into, onto, about, against, between, through, over, under, after, before",
-            "during, without, within, upon, than, and, or, but, nor, because, if, when, while, whether, though",
-            "although, which, who, whom, whose, that, is, are, was, were, be, been, being, am, do, does, did, has",
-            "have, had, having, can, could, will, would, shall, should, may, might, must, very, more, most, rather",
-            "quite, too, just, only, even, why, i, you, he, she, we, they, let's, i'm, i'd, i'll, it's, another, such",
-            "uh, um, er, erm",
+        never_last=_of(
+            "a, an, the, this, these, those, my, your, his, its, our, their, some, any, every, each, no, of, to, from",
+            "into, onto, about, against, between, upon, than, and, or, but, nor, because, if, when, while, whether",
+            "though, although, which, who, whom, whose, that, very, more, rather, quite, too, just, only, even, why, i",
+            "he, she, we, they, let's, i'm, i'd, i'll, it's, another, such, uh, um, er, erm, with, without, at, by, as",
+        ),
+        seldom_last=_of(
+            "in, on, for, through, over, under, after, before, during, within, is, are, was, were, be, been, being, am",
+            "do, does, did, has, have, had, having, can, could, will, would, shall, should, may, might, must, you",
+            "most, it, not, there",
         ),
         before_names=(
             *("my name is", "my name's", "the name is", "the name's", "name is"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vivavoce.cli.bench_agent import agent
 from vivavoce.cli.bench_media import capacity, media
 from vivavoce.cli.bench_output import pass_on, progress, show, why_void
 
@@ -120,3 +121,4 @@ def _publish(
 
 app.command()(media)
 app.command()(capacity)
+app.command()(agent)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
-from vivavoce.cli.bench_output import among, pass_on, progress, show, why_void
+from vivavoce.cli.bench_output import among, other_servers, pass_on, progress, show, why_void
 
 
 def media(
@@ -89,20 +88,14 @@ def capacity(
 
     from vivavoce.contract.envelope import enclose, machine_load
     from vivavoce.errors import VivavoceError
-    from vivavoce.evals.bench_capacity import CapacityBench, CapacityPlan, Other
+    from vivavoce.evals.bench_capacity import CapacityBench, CapacityPlan
     from vivavoce.evals.media_agent import Interpreter
     from vivavoce.evals.media_table import capacity_page
     from vivavoce.evals.packages import require_eval_packages
 
     require_eval_packages()
-    others = []
-    for text in server or ():
-        name, _, command = text.partition("=")
-        if not name or "{port}" not in command:
-            raise typer.BadParameter(f"{text!r} is not like NAME=COMMAND with {{port}} in it", param_hint="--server")
-        others.append(Other(name=name, words=shlex.split(command), path=path))
     plan = CapacityPlan(
-        others=others,
+        others=other_servers(server, path=path),
         interpreters=among(interpreter.split(","), get_args(Interpreter), "--interpreter"),
         seconds=seconds,
         most=most,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from vivavoce.contract.envelope import Envelope
+    from vivavoce.evals.bench_capacity import Other
 
 T = TypeVar("T")
 
@@ -28,6 +30,19 @@ def among(found: Sequence[str], known: Iterable[T], option: str) -> list[T]:
         if name not in by_name:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(by_name)}", param_hint=option)
     return [by_name[name] for name in found]
+
+
+def other_servers(texts: Iterable[str] | None, *, path: str) -> list[Other]:
+    """`--server` as NAME=COMMAND. Raises BadParameter for what is not."""
+    from vivavoce.evals.bench_capacity import Other
+
+    found = []
+    for text in texts or ():
+        name, _, command = text.partition("=")
+        if not name or "{port}" not in command:
+            raise typer.BadParameter(f"{text!r} is not like NAME=COMMAND with {{port}} in it", param_hint="--server")
+        found.append(Other(name=name, words=shlex.split(command), path=path))
+    return found
 
 
 @contextmanager

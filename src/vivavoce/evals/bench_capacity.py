@@ -203,15 +203,8 @@ class CapacityBench:
             finally:
                 reading.cancel()
 
-    @asynccontextmanager
-    async def _theirs(self, other: Other, _calls: int) -> AsyncIterator[Server]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        words = [word.replace("{port}", str(port)) for word in other.words]
-        async with command(words, self._cores[0]) as process:
-            await _listens(other.name, process, port)
-            yield Server(port, process.pid, other.path)
+    def _theirs(self, other: Other, _calls: int) -> AbstractAsyncContextManager[Server]:
+        return served_by(other, self._cores[0])
 
     def figures(self) -> dict[str, Any]:
         """By the servers' names: the most calls that were carried, what was measured then, and every step."""
@@ -221,6 +214,18 @@ class CapacityBench:
             "seconds": self._plan.seconds,
             "servers": {of.name: _figures(of) for of in self.done if of.is_whole},
         }
+
+
+@asynccontextmanager
+async def served_by(other: Other, *cores: int) -> AsyncIterator[Server]:
+    """Another's server while inside. Raises ConfigError and MediaError where it does not start or listen."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [word.replace("{port}", str(port)) for word in other.words]
+    async with command(words, *cores) as process:
+        await _listens(other.name, process, port)
+        yield Server(port, process.pid, other.path)
 
 
 def _figures(found: Found) -> dict[str, Any]:

@@ -48,9 +48,9 @@ def cut_clips(recording: Path, folder: Path, *, most: int = 8) -> LoadClips:
         raise NoSpeech(f"{recording} has no speech of {TURN_MS[0] / 1000:.1f} s without a pause")
     turns, backchannels = [], []
     for n, (start_ms, end_ms) in enumerate(islands):
-        start_ms = _loud_from(spoken, start_ms)
+        start_ms = loud_from(spoken, start_ms)
         turns.append(_save(folder / f"turn{n}.ulaw", _cut(spoken, start_ms, min(end_ms, start_ms + TURN_MS[1]))))
-        middle_ms = _loud_from(spoken, (start_ms + end_ms - BACKCHANNEL_MS) / 2)
+        middle_ms = loud_from(spoken, (start_ms + end_ms - BACKCHANNEL_MS) / 2)
         backchannels.append(_save(folder / f"backchannel{n}.ulaw", _cut(spoken, middle_ms, middle_ms + BACKCHANNEL_MS)))
     return LoadClips(turns, backchannels, _save(folder / "reply.ulaw", _levelled(spoken)))
 
@@ -66,7 +66,7 @@ def _islands(spoken: Pcm) -> list[tuple[float, float]]:
     return islands
 
 
-def _loud_from(spoken: Pcm, from_ms: float) -> float:
+def loud_from(spoken: Pcm, from_ms: float) -> float:
     """Where the next sound within 12 dB of the loudest begins: what is cut there begins at once."""
     frame = round(spoken.rate_hz * STEP_MS / 1000)
     at = round(spoken.rate_hz * from_ms / 1000)

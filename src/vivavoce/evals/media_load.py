@@ -12,11 +12,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vivavoce.errors import ConfigError, MediaError
 from vivavoce.evals.media_agent import AgentSettings
 from vivavoce.evals.media_clips import LoadClips
+
+if TYPE_CHECKING:
+    from vivavoce.evals.agent_server import ServerSettings
 
 WARM_UP_S = 4.0
 CALLS_PER_S = 100.0
@@ -25,7 +28,7 @@ BARGE_AFTER_S = (2.0, 3.6)
 TOKEN = "load-"
 STOP_S = 10.0
 
-Program = Literal["media_agent", "media_baseline"]
+Program = Literal["media_agent", "media_baseline", "agent_server"]
 Scenario = Literal["turns", "stream"]
 
 
@@ -126,9 +129,14 @@ class Agent:
         said: dict[str, Any] = json.loads(line)
         return said
 
+    def finish(self) -> None:
+        """No more calls come: it says its last lines."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
 
 @asynccontextmanager
-async def agent(program: Program, settings: AgentSettings) -> AsyncIterator[Agent]:
+async def agent(program: Program, settings: AgentSettings | ServerSettings) -> AsyncIterator[Agent]:
     """A program of ours that serves while inside."""
     _raise_descriptor_limit()
     process = await asyncio.create_subprocess_exec(
@@ -146,14 +154,14 @@ async def agent(program: Program, settings: AgentSettings) -> AsyncIterator[Agen
 
 
 @asynccontextmanager
-async def command(words: Sequence[str], core: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def command(words: Sequence[str], *cores: int) -> AsyncIterator[asyncio.subprocess.Process]:
     """Any program that serves while inside. Raises ConfigError where it does not start."""
     program = shutil.which(words[0])
     if program is None:
         raise ConfigError(f"{words[0]} is no program that can be run", hint="name it with its path")
     _raise_descriptor_limit()
     process = await asyncio.create_subprocess_exec(
-        *("taskset", "--cpu-list", str(core), program, *words[1:]),
+        *("taskset", "--cpu-list", ",".join(map(str, cores)), program, *words[1:]),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -24,15 +25,7 @@ class Usage:
 
     def cpu_s(self) -> float:
         """CPU seconds, user and system, of this process and of every child, finished ones included."""
-        times = self._own.cpu_times()
-        total = times.user + times.system + times.children_user + times.children_system
-        for child in self._own.children(recursive=True):
-            try:
-                of = child.cpu_times()
-            except self._psutil.NoSuchProcess:
-                continue
-            total += of.user + of.system
-        return float(total)
+        return tree_cpu_s(self._own.pid)
 
     def rss_mib(self) -> float:
         """Resident memory of this process and its children, in MiB; pages that they share count for each."""
@@ -63,6 +56,22 @@ class Usage:
     def _machine_busy_s(self) -> float:
         times = self._psutil.cpu_times()
         return float(sum(times[:8]) - times.idle - getattr(times, "iowait", 0.0))
+
+
+def tree_cpu_s(pid: int) -> float:
+    """CPU seconds, user and system, of a process and of every child, finished ones included; 0 of one that is gone."""
+    import psutil
+
+    total = 0.0
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        times = process.cpu_times()
+        total += times.user + times.system + times.children_user + times.children_system
+        for child in process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                of = child.cpu_times()
+                total += of.user + of.system
+    return float(total)
 
 
 def _forget_peak() -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PAUSE_MS, END_MS = 64, 200
-"""Silence after which the plane tells that speech may be over, and that it is."""
+"""How long a caller has usually been silent when `SpeechPause` tells it, and at least when `SpeechEnd` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,7 @@ class SpeechStart:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPause:
-    """The caller has been silent for `PAUSE_MS` since `at_ms`: it may be the end.
-
-    `SpeechResume` takes that back, `SpeechEnd` makes it certain.
-    """
+    """The caller's speech may have ended: `SpeechResume` takes that back, `SpeechEnd` makes it certain."""
 
     at_ms: int
 
@@ -42,7 +39,7 @@ class SpeechResume:
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnd:
-    """The caller has been silent for `END_MS` since `at_ms`."""
+    """The caller is silent since `at_ms`."""
 
     at_ms: int
 
