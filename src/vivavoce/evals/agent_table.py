@@ -36,7 +36,7 @@ BARS: tuple[tuple[str, Bar], ...] = (
     (USUAL, Bar("the same", "p95 < 1000", "speech_end_to_audio_ms.p95", _under(1000))),
     (USUAL, Bar("false cut-offs, of pauses", "< 0.05", "false_cutoffs", _under(0.05), "{:.3f}")),
     (USUAL, Bar("ends that were missed, of turns", "", "missed_ends", _under(1), "{:.3f}")),
-    (AS_EXPECTED, Bar("end → audio, the script expects it, ms", "p50 < 400", "speech_end_to_audio_ms.p50", _under(400))),
+    (AS_EXPECTED, Bar("end → audio where it is expected, ms", "p50 < 400", "speech_end_to_audio_ms.p50", _under(400))),
     (AS_EXPECTED, Bar("the same", "p90 < 700", "speech_end_to_audio_ms.p90", _under(700))),
     (AS_EXPECTED, Bar("the same", "p95 < 1000", "speech_end_to_audio_ms.p95", _under(1000))),
     (AS_EXPECTED, Bar("false cut-offs, of pauses", "< 0.05", "false_cutoffs", _under(0.05), "{:.3f}")),
