@@ -134,7 +134,7 @@ class Recogniser:
     """Knows beforehand what will be said."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._texts = list(texts)
+        self._texts = texts
         self._said: asyncio.Queue[Hypothesis] = asyncio.Queue()
         self.resets = 0
         self.deaf = False
@@ -222,12 +222,18 @@ class Stage:
         fails_after: int = -1,
         deaf: bool = False,
         turns: TurnSettings = TURNS,
+        fetch_ms: float = 500.0,
     ) -> None:
-        self.telephone, self.recogniser, self.speaker = Telephone(), Recogniser(texts), Speaker()
+        self.telephone, self.recogniser, self.speaker = (
+            Telephone(),
+            Recogniser(texts),
+            Speaker(),
+        )
         self.speaker.fails_after = fails_after
         self.recogniser.deaf = deaf
         self.fetched: list[Fetch] = []
-        self._answer = answer
+        self._answer, self._fetch_ms = answer, fetch_ms
+        self.kept: list[tuple[str, tuple[str, ...]]] = []
         self.conversation = Conversation(
             self.telephone,
             read_script(script),
@@ -237,11 +243,16 @@ class Stage:
             fetch=self._fetch,
             clock=SystemClock(),
             turns=turns,
+            keep=self._keep,
         )
+
+    def _keep(self, conversation: Conversation) -> None:
+        said = tuple(one.text for one in conversation.history.utterances)
+        self.kept.append((conversation.moment.state, said))
 
     async def _fetch(self, fetch: Fetch) -> Mapping[str, SlotValue] | None:
         self.fetched.append(fetch)
-        await after(500)
+        await after(self._fetch_ms)
         return self._answer
 
     @property

@@ -7,7 +7,7 @@ from vivavoce.agent.admission import Admission, Limits
 from vivavoce.agent.backlog import Backlog
 from vivavoce.clock import NS_PER_MS, SystemClock, run_virtual
 
-LIMITS = Limits(late=0.01, waiting=0.5, within_ms=10_000)
+LIMITS = Limits(late=0.01, waiting=0.5, each=0.1, within_ms=10_000)
 
 
 class Plane:
@@ -41,7 +41,7 @@ def judged(test: Any) -> None:
 
 def test_who_calls_first_is_let_in() -> None:
     async def test(plane: Plane, backlog: Backlog, admission: Admission) -> None:
-        assert admission.refusal() is None
+        assert admission.refusal(0) is None
 
     judged(test)
 
@@ -49,13 +49,13 @@ def test_who_calls_first_is_let_in() -> None:
 def test_sound_that_leaves_late_lets_nobody_in_until_it_is_on_time_again() -> None:
     async def test(plane: Plane, backlog: Backlog, admission: Admission) -> None:
         plane.calls, plane.frames_out, plane.frames_late = 5, 1000, 30
-        assert admission.refusal() == "3.0% of what is sent is late"
+        assert admission.refusal(1) == "3.0% of what is sent is late"
         await after(5000)
         plane.frames_out += 250
-        assert admission.refusal() is not None
+        assert admission.refusal(1) is not None
         await after(6000)
         plane.frames_out += 1000
-        assert admission.refusal() is None
+        assert admission.refusal(1) is None
 
     judged(test)
 
@@ -63,14 +63,38 @@ def test_sound_that_leaves_late_lets_nobody_in_until_it_is_on_time_again() -> No
 def test_each_call_brings_its_share_of_waiting() -> None:
     async def test(plane: Plane, backlog: Backlog, admission: Admission) -> None:
         plane.calls = 4
+        await after(12_000)
         with backlog.waiting():
             await after(3900)
         # 39 % for four: 49 % for five.
-        assert admission.refusal() is None
+        assert admission.refusal(4) is None
         with backlog.waiting():
             await after(200)
-        assert admission.refusal() == "recognition would be waited for 51% of the time"
-        plane.calls = 40
-        assert admission.refusal() is None
+        assert admission.refusal(4) == "recognition would be waited for 51% of the time"
+
+    judged(test)
+
+
+def test_who_came_just_now_counts_as_those_who_talk() -> None:
+    async def test(plane: Plane, backlog: Backlog, admission: Admission) -> None:
+        # Nothing was measured yet: each is taken to bring a tenth.
+        assert [admission.refusal(under_way) is None for under_way in (1, 4, 5)] == [True, True, False]
+        plane.calls = 2
+        await after(12_000)
+        with backlog.waiting():
+            await after(1000)
+        # Two brought 10 %, so that each new one brings 5.
+        assert admission.refusal(9) is None
+        assert admission.refusal(10) == "recognition would be waited for 55% of the time"
+
+    judged(test)
+
+
+def test_a_recogniser_that_hangs_lets_nobody_in() -> None:
+    async def test(plane: Plane, backlog: Backlog, admission: Admission) -> None:
+        plane.calls = 1
+        with backlog.waiting():
+            await after(6000)
+            assert admission.refusal(1) is not None
 
     judged(test)

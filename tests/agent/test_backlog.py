@@ -36,6 +36,7 @@ def test_what_was_waited_counts_for_a_while_and_once_for_each_who_waited() -> No
     backlog = Backlog(clock)
     with backlog.waiting(), backlog.waiting():
         clock.moves(100)
+        assert backlog.share(1000) == 0.2
     clock.moves(300)
     assert backlog.share(1000) == 0.2
     assert backlog.waits_ms(1000) == [100.0, 100.0]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from vivavoce.agent.turns import TurnSettings
-from vivavoce.media import END_MS, Closed, Dtmf
+from vivavoce.media import END_MS, PAUSE_MS, Closed, Confirmed, Dtmf, SpeechEnd, SpeechPause, SpeechResume, SpeechStart
 
 SCRIPT = """
 name: one
@@ -262,3 +262,152 @@ def test_who_may_be_speaking_again_is_not_cut_off(stage: Any) -> None:
 
     turn = stage.play(SCRIPT, ["nothing"], caller).conversation.turns[0]
     assert (turn.decided_ns - turn.silent_ns) / 1e6 == 720.0
+
+
+def test_a_decision_before_the_end_of_speech_is_certain_can_be_taken_back(stage: Any) -> None:
+    at_once = TurnSettings(sure_at=-9.0, sure_ms=100.0, likely_at=-9.0, likely_ms=100.0, most_ms=100.0)
+
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        # The answer has begun, after 144 ms of silence, when the end becomes certain, after 200.
+        await telephone.speaks(500)
+        await stage.after(100)
+        await telephone.speaks(600, interrupts=True)
+
+    played = stage.play(LONG, ["book"], caller, turns=at_once)
+    assert [(turn.text, turn.state) for turn in played.conversation.turns] == [("book", "hello")]
+    assert played.recogniser.resets == 0
+
+
+def test_who_resumes_after_a_decision_takes_it_back(stage: Any) -> None:
+    at_once = TurnSettings(sure_at=-9.0, sure_ms=100.0, likely_at=-9.0, likely_ms=100.0, most_ms=100.0)
+
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        telephone.tell(SpeechStart(0))
+        await stage.after(500 + PAUSE_MS)
+        telephone.tell(SpeechPause(0))
+        await stage.after(110)
+        telephone.tell(SpeechResume(0))
+        telephone.tell(Confirmed(100.0, 30.0))
+        await stage.after(500 + PAUSE_MS)
+        telephone.tell(SpeechPause(0))
+        await stage.after(END_MS)
+        telephone.tell(SpeechEnd(0))
+
+    played = stage.play(LONG, ["book"], caller, turns=at_once)
+    assert [(turn.text, turn.state) for turn in played.conversation.turns] == [("book", "hello")]
+
+
+def test_words_that_follow_a_noise_are_heard(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        telephone.tell(SpeechStart(0))
+        await stage.after(100)
+        telephone.tell(SpeechPause(0))
+        # The recogniser hears nothing in it by then.
+        await stage.after(100)
+        played_texts[0] = "nothing"
+        telephone.tell(SpeechResume(0))
+        await stage.after(500)
+        telephone.tell(SpeechPause(0))
+        await stage.after(END_MS)
+        telephone.tell(SpeechEnd(0))
+
+    played_texts = [""]
+    played = stage.play(SCRIPT, played_texts, caller)
+    assert [text for who, text, _ in played.said if who == "caller"] == ["nothing"]
+
+
+def test_a_key_after_a_cough_does_not_take_a_decision_back(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(300)
+        # The answer begins 400 ms later, a cough soon after, and a key much later.
+        await stage.after(450)
+        await telephone.speaks(50)
+        await stage.after(1500)
+        telephone.tell(Dtmf("7"))
+
+    played = stage.play(LONG, ["book", ""], caller)
+    assert [turn.state for turn in played.conversation.turns] == ["hello"]
+    assert ("caller", "7", False) in played.said
+    assert played.conversation.moment.values.get("name") == "7"
+
+
+def test_who_goes_on_through_a_short_reply_is_answered_as_a_whole(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(300)
+        # "Your name?" is heard from 400 to 800 ms later, and to its end.
+        await stage.after(500)
+        await telephone.speaks(900)
+
+    played = stage.play(SCRIPT, ["book"], caller)
+    assert [(turn.text, turn.state) for turn in played.conversation.turns] == [("book", "hello")]
+    assert [text for who, text, _ in played.said if who == "caller"] == ["book"]
+
+
+def test_what_was_heard_of_lines_before_and_after_a_request(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(300)
+        await stage.after(2000)
+        await telephone.speaks(300)
+        # "One moment." plays for 400 ms from 400 ms on; what follows the request, 50 ms later, is queued behind it.
+        await stage.after(400 + 400 + 650)
+        await telephone.speaks(300, interrupts=True)
+
+    played = stage.play(SCRIPT, ["book", "Ada", "2125550123"], caller, answer={"number": "7"}, fetch_ms=50.0)
+    assert ("agent", "One moment.", False) in played.said
+    assert ("agent", "It is 7.", True) in played.said
+
+
+def test_the_end_key_alone_ends_what_is_said(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(300)
+        telephone.tell(Dtmf("#"))
+
+    played = stage.play(SCRIPT, ["nothing"], caller)
+    # 80 ms for the recogniser instead of 400 ms more of silence.
+    assert played.telephone.played[1][0] == 2500.0 + 80.0
+
+
+def test_digits_get_more_patience(stage: Any) -> None:
+    waits_ms: list[float] = []
+    for text in ("Ada", "twenty", "2 5"):
+
+        async def caller(telephone: Any) -> None:
+            for _ in range(2):
+                await stage.after(2000)
+                await telephone.speaks(300)
+
+        turns = stage.play(SCRIPT, ["book", text], caller).conversation.turns
+        waits_ms.append((turns[1].decided_ns - turns[1].silent_ns) / 1e6)
+    assert waits_ms == [600.0, 600.0, 1300.0]
+
+
+def test_what_is_kept_is_what_was_heard(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(2000)
+        await telephone.speaks(500)
+        await stage.after(700)
+        await telephone.speaks(600, interrupts=True)
+        await stage.after(100)
+        telephone.tell(Closed("peer closed"))
+
+    played = stage.play(SCRIPT, ["book"], caller)
+    # The decision was kept, and then that it was taken back.
+    assert ("ask", (GREETING, "book", "Your name?")) not in played.kept[-2:]
+    assert played.kept[-1] == ("hello", (GREETING, "Your"))
+
+
+def test_who_did_not_hear_the_question_is_asked_again_and_not_blamed(stage: Any) -> None:
+    async def caller(telephone: Any) -> None:
+        await stage.after(650)
+        await telephone.speaks(500, interrupts=True)
+
+    played = stage.play(SCRIPT, ["well I"], caller)
+    assert [text for _, text, _ in played.said][:3] == ["What can I", "well I", GREETING]
+    assert played.conversation.moment.unclear == 0

@@ -37,6 +37,20 @@ class SlowStates:
         return
 
 
+def test_nobody_waits_for_what_is_kept_soon() -> None:
+    async def main() -> None:
+        states = SlowStates()
+        keeper = Keeper(states, lifetime_s=60)
+        for state in ("a", "b", "c"):
+            keeper.soon("CA1", Moment(state), History())
+        assert states.put_ == []
+        await keeper.settle()
+        # What was not begun yet when newer came is not written.
+        assert states.put_ == [("CA1", "a"), ("CA1", "c")]
+
+    run_virtual(main())
+
+
 def test_a_call_is_kept_and_found_again(tmp_path: Path) -> None:
     history = History([Utterance("caller", "tomorrow", "when")])
 

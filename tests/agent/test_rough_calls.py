@@ -241,8 +241,8 @@ class Rough:
                     await asyncio.wait([talking])
                 socket.transport.abort()
 
-    async def _keep(self, conversation: Conversation) -> None:
-        await self._keeper.keep("CA1", conversation.moment, conversation.history)
+    def _keep(self, conversation: Conversation) -> None:
+        self._keeper.soon("CA1", conversation.moment, conversation.history)
 
     async def _fetch(self, _: Fetch) -> Mapping[str, SlotValue] | None:
         self.fetching.set()
@@ -266,6 +266,7 @@ def called(
             async with asyncio.timeout(15), asyncio.TaskGroup() as group:
                 group.create_task(rough.conversation.run())
                 group.create_task(caller(rough))
+            await keeper.settle()
             assert asyncio.all_tasks() == before
             assert engine.stats()["calls"] == 0
             # The one place is free again.

@@ -23,10 +23,15 @@ def test_clips_lie_beside_the_scenario(tmp_path: Path) -> None:
     assert parts == [Part(say="Hello.", expect="greeting"), Part(clip=tmp_path / "a" / "b.wav")]
 
 
+def test_a_recording_is_said_as_it_is(tmp_path: Path) -> None:
+    assert load_scenario(tmp_path / "caller.wav", load_script(EXAMPLE)) == [Part(clip=tmp_path / "caller.wav")]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("- {say: Hello., clip: a.wav}", "0: Value error, either say or clip"),
+        ("- {say: Hello., after_s: 1, over_s: 1}", "0: Value error, either after_s or over_s"),
         ("- {say: Hello., expect: nowhere}", "0.expect: there is no state 'nowhere'"),
         ("- {says: Hello.}", "0.says: Extra inputs"),
         ("[]", "at least 1 item"),

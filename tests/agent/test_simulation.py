@@ -13,9 +13,9 @@ import soundfile
 from vivavoce.agent.assembly import open_agent
 from vivavoce.agent.handset import FRAME
 from vivavoce.agent.load import load_script, read_script
-from vivavoce.agent.rehearsal import Manners, RehearsedCaller
+from vivavoce.agent.rehearsal import Cue, Manners, RehearsedCaller
 from vivavoce.agent.scenario import Part, unmet
-from vivavoce.agent.simulation import Simulated, clips_of, simulated
+from vivavoce.agent.simulation import Simulated, cues_of, simulated
 from vivavoce.config.load import default_settings
 from vivavoce.errors import LegUnavailable, ModelError, OutputError
 
@@ -31,7 +31,7 @@ def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path) -> None:
     async def main() -> Simulated:
         script = load_script(EXAMPLE)
         async with open_agent(default_settings(), script, now=lambda: datetime(2026, 3, 2, 10, 0)) as agent:
-            return await simulated(agent, await clips_of(agent, PARTS, voice="am_michael"))
+            return await simulated(agent, await cues_of(agent, PARTS, voice="am_michael"))
 
     try:
         call = asyncio.run(asyncio.wait_for(main(), 150))
@@ -42,8 +42,8 @@ def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path) -> None:
     assert call.failure is None
     states = [one.state for one in call.history if one.who == "caller"]
     assert states == ["greeting", "cancel"]
-    assert len(call.gaps_ms) == 2
-    assert None not in call.gaps_ms
+    assert [one.gap_ms is not None for one in call.recording.exchanges] == [True, True]
+    assert all(decided_ms is not None and decided_ms < 5000 for decided_ms in call.decided_ms)
     call.write(tmp_path / "both.wav")
     sound, rate_hz = soundfile.read(tmp_path / "both.wav", dtype="int16")
     assert rate_hz == 8000
@@ -53,12 +53,31 @@ def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path) -> None:
 
 
 def test_clips_are_whole_frames_and_silence_ends_the_call() -> None:
-    caller = RehearsedCaller([np.ones(FRAME + 1, np.int16)], manners=Manners(give_up_ms=0.0))
+    caller = RehearsedCaller([Cue(np.ones(FRAME + 1, np.int16))], manners=Manners(give_up_ms=0.0))
     assert caller.speak(0.0) is None
-    patient = RehearsedCaller([np.ones(FRAME + 1, np.int16)])
+    patient = RehearsedCaller([Cue(np.ones(FRAME + 1, np.int16))])
     patient.hear(np.ones(FRAME, np.int16), 0.0, patient.playout.take(20.0, 0.0))
     said = [patient.speak(now_ms) for now_ms in (1000.0, 1020.0, 1040.0)]
     assert [int(frame.sum()) for frame in said if frame is not None] == [FRAME, 1, 0]
+
+
+def speaking_at(cue: Cue) -> list[float]:
+    """When a caller is heard whom an agent tells something for 100 ms, from 500 ms on."""
+    caller, spoken_ms = RehearsedCaller([cue]), []
+    for now_ms in np.arange(0.0, 3000.0, 20.0):
+        if 500.0 <= now_ms < 600.0:
+            caller.hear(np.ones(FRAME, np.int16), now_ms, caller.playout.take(20.0, now_ms))
+        frame = caller.speak(now_ms)
+        assert frame is not None
+        spoken_ms += [now_ms] if frame.any() else []
+    return spoken_ms
+
+
+def test_cues_tell_when_something_is_said() -> None:
+    clip = np.ones(2 * FRAME, np.int16)
+    assert speaking_at(Cue(clip)) == [1300.0, 1320.0]
+    assert speaking_at(Cue(clip, after_ms=40.0)) == [640.0, 660.0]
+    assert speaking_at(Cue(clip, over_ms=40.0)) == [540.0, 560.0]
 
 
 @pytest.mark.timeout(120)

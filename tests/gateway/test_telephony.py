@@ -202,7 +202,7 @@ def test_a_status_ends_what_is_under_way_or_expected(gateway: Any, status: str) 
 
 
 class Full:
-    def refusal(self) -> str | None:
+    def refusal(self, under_way: int) -> str | None:
         return "sound would be late"
 
 

@@ -64,8 +64,8 @@ class Agent:
     async def converse(self, call: Telephone, *, clock: Clock, key: str = "") -> Conversation:
         """Hold one call to its end; the conversation as it was then. Its state is kept under `key`, if there is one."""
 
-        async def keep(conversation: Conversation) -> None:
-            await self.keeper.keep(key, conversation.moment, conversation.history)
+        def keep(conversation: Conversation) -> None:
+            self.keeper.soon(key, conversation.moment, conversation.history)
 
         stream = await self.stt.open(language=self.script.language, rate_hz=RATE_HZ)
         try:
@@ -79,7 +79,7 @@ class Agent:
                     fetch=self.requests,
                     clock=clock,
                     turns=self.turns,
-                    keep=keep if key else None,
+                    keep=keep,
                 )
                 await conversation.run()
         finally:

@@ -8,7 +8,7 @@ who goes on just afterwards takes it back: the turn was not over.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVarTuple
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from vivavoce.agent.check import normalised
 from vivavoce.agent.conditions import SlotValue
-from vivavoce.agent.dialogue import Dialogue, Fetch, Moment, Step, Transfer
+from vivavoce.agent.dialogue import Allowed, Choice, Dialogue, Fetch, Moment, Step, Transfer
 from vivavoce.agent.ears import Ears
 from vivavoce.agent.heard import History
 from vivavoce.agent.policy import Policy
@@ -43,9 +43,11 @@ from vivavoce.media import (
 )
 from vivavoce.media.call import Policy as Interruption
 
-STIR_MS = 40
+STIR_MS, STIRS = 40, 5
 Ts = TypeVarTuple("Ts")
+LONG_AGO_MS = 60_000.0
 _SPELLED = frozenset({SlotType.PHONE, SlotType.EMAIL})
+_IN_DIGITS = frozenset({SlotType.NUMBER, SlotType.TEXT, SlotType.NAME})
 
 
 class Telephone(Protocol):
@@ -78,10 +80,15 @@ class _Regret:
 
 
 class Conversation:
-    """`run` once. `moment` and `history` are what there is to store after each turn.
+    """`run` once. `moment` and `history` are what there is to store: `keep` is told whenever that has changed.
 
     `transfer` is the number that the call is to go on with, `failure` what broke it off; `turns` and `cuts` are for
     whoever measures.
+
+    Who is at it: the caller from `SpeechStart` to `SpeechEnd` (`_spoken_to`), with ears open; a thought in their pauses
+    (`_thought`); the agent from a decision until its lines were heard (`_speaking`), with ears held while it may be
+    regretted; a request (`_busy`); or keys (`_keys`). What the caller says to an agent that is at it is no turn, except
+    that it interrupts, or takes the decision back (`_again`).
     """
 
     def __init__(
@@ -95,20 +102,21 @@ class Conversation:
         fetch: Fetcher,
         clock: Clock,
         turns: TurnSettings = PRESETS["usual"],
-        keep: Callable[[Conversation], Coroutine[None, None, None]] | None = None,
+        keep: Callable[[Conversation], None] = lambda _: None,
     ) -> None:
         self._call, self._policy, self._ears, self._voice = call, policy, ears, voice
         self._fetch, self._clock, self._settings, self._keep = fetch, clock, turns, keep
         self._dialogue = Dialogue(script)
         words = WORDS[script.language]
         self._open_ends = OpenEnds(words.never_last, words.seldom_last)
+        self._digits = words.digits.keys()
         self.moment = Moment(script.start)
         self.history = History()
         self.turns: list[Turn] = []
         self.cuts: list[Cut] = []
         self.transfer: str | None = None
         self.failure: LegError | MediaError | None = None
-        self._epoch = 0
+        self._epoch = self._mark = 0
         self._speaking = self._busy = self._spoken_to = self._again = self._gone = False
         self._thought: asyncio.Task[None] | None = None
         self._speech: Speech | None = None
@@ -127,6 +135,8 @@ class Conversation:
                 self._drop_thought()
                 for task in tasks:
                     task.cancel()
+        if self.moment.visits:
+            self._keep(self)
 
     async def _listen(self) -> None:
         async for pcm in self._call.audio():
@@ -137,24 +147,24 @@ class Conversation:
             case Started():
                 self._think(self._begin)
             case SpeechStart():
-                self._spoken_to = True
-                self._goes_on()
-                self._again = self._speaking and self._regrets
-                await self._ears.open(again=self._again)
+                await self._spoken(again=False)
             case SpeechPause() if not self._deaf and not self._ears.crowded:
                 self._think(self._answer, self._ago_ns(PAUSE_MS))
             case SpeechResume():
-                self._goes_on()
+                await self._spoken(again=not self._speaking)
             case SpeechEnd():
-                self._spoken_to = False
-                if self._deaf:
+                self._spoken_to = self._again = False
+                if not self._deaf:
+                    if self._thought is None:
+                        self._think(self._answer, self._ago_ns(END_MS))
+                elif self._regrets:
+                    self._ears.hold()
+                else:
                     # They did not mean to interrupt, or there is nothing to answer yet.
                     self._ears.close()
-                elif self._thought is None:
-                    self._think(self._answer, self._ago_ns(END_MS))
             case Confirmed(heard_ms=heard_ms):
                 self._interrupted(heard_ms)
-            case Mark(name=name, played=True) if name == str(self._epoch) and self._speaking:
+            case Mark(name=name, played=True) if name == str(self._mark) and self._speaking:
                 self._finished()
             case Dtmf(digit=digit):
                 await self._pressed(digit)
@@ -198,32 +208,39 @@ class Conversation:
             self._thought.cancel()
             self._thought = None
 
-    def _goes_on(self) -> None:
-        """The caller speaks: whatever was thought of the silence is void. Who types is not disturbed by it."""
+    async def _spoken(self, *, again: bool) -> None:
+        """The caller speaks: whatever was thought of the silence is void. Who types is not disturbed by it.
+
+        `again` goes on with what the ears hold, which who regrets a decision does anyway.
+        """
+        self._spoken_to = True
         if not self._keys:
             self._drop_thought()
+        self._again = self._speaking and self._regrets
+        await self._ears.open(again=again or self._again)
 
     async def _begin(self) -> None:
-        step = self._dialogue.begin()
-        await self._commit(step, self._voice.speech(step.lines))
+        await self._say_so(self._dialogue.begin())
 
     async def _answer(self, silent_ns: int) -> None:
         """Think about what was said; it is said when the silence has lasted."""
         text, probability = await asyncio.gather(self._ears.final(), self._ears.complete())
         if not normalised(text):
             # A noise: the caller is silent still.
-            self._ears.close()
+            self._ears.hold()
             await self._silence()
             return
-        choice = await self._policy.choose(text, self._dialogue.allowed(self.moment))
-        step = self._dialogue.hear(self.moment, choice)
+        choice = await self._policy.choose(text, self._allowed)
+        step = self._dialogue.hear(self.moment, choice, cut=self.history.cut)
         sure = certainty(Clues(text, probability, choice.likeness), open_ends=self._open_ends)
         speech = self._voice.speech(step.lines)
         try:
             await speech.ready()
-            wait_ms = self._settings.wait_ms(sure, spelled=self._is_spelled)
+            wait_ms = self._settings.wait_ms(sure, spelled=self._is_spelled(text, choice))
             await self._clock.sleep_until(silent_ns + round(wait_ms * NS_PER_MS))
-            while self._ears.stirred:
+            for _ in range(STIRS):
+                if not self._ears.stirred:
+                    break
                 # If it is a voice, we shall be told.
                 await self._clock.sleep_until(self._clock.now_ns() + STIR_MS * NS_PER_MS)
         except asyncio.CancelledError:
@@ -241,52 +258,68 @@ class Conversation:
     async def _silence(self) -> None:
         after_s = self._dialogue.script.silence_of(self.moment.state).after_s
         await self._clock.sleep_until(self._clock.now_ns() + round(after_s * 1000) * NS_PER_MS)
-        step = self._dialogue.silence(self.moment)
-        await self._commit(step, self._voice.speech(step.lines))
+        await self._say_so(self._dialogue.silence(self.moment))
+
+    async def _say_so(self, step: Step) -> None:
+        """Commit to a step when its first sound is there: until then who speaks up drops it."""
+        speech = self._voice.speech(step.lines)
+        try:
+            await speech.ready()
+        except asyncio.CancelledError:
+            speech.cancel()
+            raise
+        await self._commit(step, speech)
 
     async def _commit(self, step: Step, speech: Speech) -> None:
         """From here on it happens: no thought is dropped any more that has come so far."""
         self._thought = None
-        self._busy = isinstance(step.action, Fetch)
-        self._reach(step.moment)
-        await self._say(speech)
+        self._reach(step)
+        await self._say(speech, last=not self._busy)
         while isinstance(step.action, Fetch):
             step = self._dialogue.answer(self.moment, await self._fetch(step.action))
-            self._reach(step.moment)
-            await self._say(self._voice.speech(step.lines))
-        self._busy = False
+            self._reach(step)
+            await self._say(self._voice.speech(step.lines), last=not self._busy)
         if isinstance(step.action, Transfer):
             self.transfer = step.action.to
         if not self._speaking:
             self._finished()
 
-    def _reach(self, moment: Moment) -> None:
-        self.moment = moment
-        if self._keep is not None:
-            self._group.create_task(self._keep(self))
+    def _reach(self, step: Step) -> None:
+        self._busy = isinstance(step.action, Fetch)
+        self.moment = step.moment
+        self._keep(self)
 
-    async def _say(self, speech: Speech) -> None:
-        """Play lines as they are made, unless the caller interrupts."""
+    async def _say(self, speech: Speech, *, last: bool) -> None:
+        """Play lines as they are made, unless the caller interrupts; after what is being played, if anything is."""
         state = self._dialogue.script.states[self.moment.state]
-        self._speech, begun, rate_hz = speech, -1, 0
+        self._speech, line, rate_hz = speech, -1, 0
+        if not self._speaking:
+            self._epoch += 1
+            self._speaking = bool(speech.lines)
+        epoch = self._epoch
         try:
             self._call.policy("off" if self.moment.over else state.interrupt)
             async for n, piece in speech:
-                if begun < 0:
-                    self._epoch += 1
-                    self._speaking = True
-                if n != begun:
+                if not self._speaking or epoch != self._epoch:
+                    return
+                if n != line:
                     self.history.agent_begins(speech.lines[n].text, self.moment.state)
-                    begun = n
+                    line = n
                 self.history.agent_plays(piece.duration_ms)
                 rate_hz = piece.rate_hz
-                await self._call.play(piece, self._epoch)
+                await self._call.play(piece, epoch)
         finally:
             speech.cancel()
-        if begun >= 0 and self._speaking:
+        if not self._speaking or epoch != self._epoch:
+            return
+        if line >= 0:
             self.history.line_is_whole()
-            await self._call.play(Pcm(np.empty(0, np.int16), rate_hz), self._epoch, last=True)
-            self._call.mark(str(self._epoch))
+            if last:
+                await self._call.play(Pcm(np.empty(0, np.int16), rate_hz), epoch, last=True)
+            self._mark += 1
+            self._call.mark(str(self._mark))
+        elif speech.lines:
+            self._speaking = False
 
     def _interrupted(self, heard_ms: float) -> None:
         self._speaking = False
@@ -294,46 +327,70 @@ class Conversation:
             self._speech.cancel()
         self.cuts.append(Cut(self._clock.now_ns(), heard_ms))
         self.history.interrupted(heard_ms)
+        self._take_back()
+
+    def _take_back(self) -> None:
+        """If the caller goes on with the turn that was answered, it goes on from where it was, to be answered whole."""
         if self._again and self._regret is not None:
-            # It was no end: the turn goes on from where it was, and is answered as a whole.
             self.moment = self._regret.moment
             self.history.caller_goes_on()
             self.turns.pop()
-        self._regret = None
+        self._regret, self._again = None, False
+        self._keep(self)
 
     def _finished(self) -> None:
         """All was heard: the call ends, or it is the caller's turn."""
         self._speaking = False
-        self._regret = None
         self.history.finished()
         if self._gone:
             return
         if self.moment.over:
             self._call.hang_up()
+            return
+        self._take_back()
+        if self._keys:
+            self._think(self._typed, self._settings.key_ms)
         elif not self._spoken_to and not self._busy:
             self._think(self._silence)
 
     async def _pressed(self, digit: str) -> None:
-        """Keys are one text, up to the key that ends it or until no more come; the first one interrupts."""
+        """Keys are one text, up to the key that ends it or until no more come; the first one interrupts.
+
+        That key alone tells that what was said is all.
+        """
         if self._busy or self.moment.over:
             return
-        if self._speaking and self._dialogue.script.states[self.moment.state].interrupt != "off":
-            self._interrupted(self.history.playing_ms - await self._call.clear())
         ends = digit == self._settings.key
+        if self._speaking:
+            if self._dialogue.script.states[self.moment.state].interrupt == "off":
+                self._keys += "" if ends else digit
+                return
+            self._again = False
+            self._interrupted(self.history.playing_ms - await self._call.clear())
+        if ends and not self._keys:
+            self._think(self._answer, self._ago_ns(LONG_AGO_MS))
+            return
         self._keys += "" if ends else digit
         self._think(self._typed, 0.0 if ends else self._settings.key_ms)
 
     async def _typed(self, wait_ms: float) -> None:
         await self._clock.sleep_until(self._clock.now_ns() + round(wait_ms * NS_PER_MS))
         keys, self._keys = self._keys, ""
-        choice = await self._policy.choose(keys, self._dialogue.allowed(self.moment))
-        step = self._dialogue.hear(self.moment, choice)
+        step = self._dialogue.hear(self.moment, await self._policy.choose(keys, self._allowed), cut=self.history.cut)
         self._ears.close()
         self.history.caller_said(keys, self.moment.state)
         await self._commit(step, self._voice.speech(step.lines))
 
     @property
-    def _is_spelled(self) -> bool:
+    def _allowed(self) -> Allowed:
+        return self._dialogue.allowed(self.moment, said=self.history.utterances)
+
+    def _is_spelled(self, text: str, choice: Choice) -> bool:
+        """Whether more of what was said may come slowly."""
         script, state = self._dialogue.script, self._dialogue.script.states[self.moment.state]
-        spelled = any(script.slots[name].type in _SPELLED for name in state.fill)
-        return state.patience == "more" or (state.patience is None and spelled)
+        if state.patience is not None or choice.person or choice.way is not None:
+            return state.patience == "more"
+        types = {script.slots[name].type for name in state.fill}
+        last = normalised(text).rpartition(" ")[2]
+        letter_by_letter = last.isdigit() or len(last) == 1 or last in self._digits
+        return bool(types & _SPELLED) or (letter_by_letter and bool(types & _IN_DIGITS))

@@ -7,11 +7,12 @@ and dropped, and a moment can be stored. Whatever a policy chooses, only what th
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from vivavoce.agent.conditions import SlotValue
+from vivavoce.agent.heard import Utterance
 from vivavoce.agent.script import Prompt, Request, Script, Slot, State, Transition
 from vivavoce.agent.speaking import spoken, written
 from vivavoce.agent.templates import Template
@@ -75,7 +76,7 @@ class Moment:
 class Choice:
     """What a policy understood: values of slots, the way that was meant, a wish for a person, or nothing of it.
 
-    `likeness` is how near that is to what is expected: 1 for the very same, None where anything can be meant.
+    `likeness` is how near that is to what is expected: 1 for a value or an example, None where anything can be meant.
     """
 
     values: Mapping[str, SlotValue] = field(default_factory=dict)
@@ -97,13 +98,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a policy may choose from at a moment: slots that may be filled, and ways by their number."""
+    """What a policy may choose from at a moment: slots that may be filled, and ways by their number.
+
+    `said` is the conversation so far, as it was heard.
+    """
 
     state: str
     slots: Mapping[str, Slot]
     ways: Mapping[int, Transition]
     missing: str | None
     person: bool
+    said: Sequence[Utterance] = ()
 
 
 class Dialogue:
@@ -115,7 +120,7 @@ class Dialogue:
     def begin(self) -> Step:
         return self._arrive(Moment(self.script.start), self.script.start, ["it begins"])
 
-    def allowed(self, moment: Moment) -> Allowed:
+    def allowed(self, moment: Moment, *, said: Sequence[Utterance] = ()) -> Allowed:
         state = self._state(moment)
         return Allowed(
             state=moment.state,
@@ -123,10 +128,14 @@ class Dialogue:
             ways={n: way for n, way in enumerate(state.go) if way.said},
             missing=self._missing(state, moment.values),
             person=self.script.person is not None and moment.state != self.script.person,
+            said=tuple(said),
         )
 
-    def hear(self, moment: Moment, choice: Choice) -> Step:
-        """Go on after something was said."""
+    def hear(self, moment: Moment, choice: Choice, *, cut: bool = False) -> Step:
+        """Go on after something was said; `cut` tells that it was said over our last line.
+
+        Who did not hear a question is asked again, and is not to blame for an answer that does not fit it.
+        """
         if moment.over:
             return Step(moment)
         state, allowed = self._state(moment), self.allowed(moment)
@@ -144,6 +153,8 @@ class Dialogue:
             missing = self._missing(state, heard.values)
             asked = self._line(self.script.slots[missing].ask or state.say, heard) if missing else None
             return Step(replace(heard, unclear=0), (asked,) if asked else (), None, (*why, f"{missing} is missing"))
+        if cut:
+            return self._ask(heard, [*why, "not understood, over our line"], heard.unclear)
         heard = replace(heard, unclear=heard.unclear + 1)
         return self._again(heard, heard.unclear, self.script.unclear_of(moment.state), [*why, "not understood"])
 
@@ -203,10 +214,13 @@ class Dialogue:
         """Ask once more, or give up; `moment` counts this time already."""
         if times >= prompt.times and prompt.to:
             return self._arrive(moment, prompt.to, [*why, f"for the {times}. time"])
+        return self._ask(moment, why, times, before=self._line(prompt.say, moment, times - 1))
+
+    def _ask(self, moment: Moment, why: list[str], turn: int, *, before: Line | None = None) -> Step:
         state = self._state(moment)
         missing = self._missing(state, moment.values)
         ask = self.script.slots[missing].ask if missing else ()
-        said = [self._line(prompt.say, moment, times - 1), self._line(ask or state.say, moment, times)]
+        said = (before, self._line(ask or state.say, moment, turn))
         return Step(moment, tuple(line for line in said if line), None, tuple(why))
 
     def _fetch(self, request: Request, moment: Moment) -> Fetch:

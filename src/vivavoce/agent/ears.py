@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from contextlib import nullcontext
 
@@ -10,17 +11,20 @@ import numpy as np
 
 from vivavoce.agent.backlog import Backlog
 from vivavoce.audio.pcm import Pcm
+from vivavoce.errors import LegError
 from vivavoce.legs.stt import SttStream
 from vivavoce.legs.turn import TurnDetector
 
+_LOG = logging.getLogger(__name__)
 _STIR, _STIR_LEAST, _STIR_MS = 4.0, 100.0, 1000.0
 """Sound so many times louder than the quietest of the last second, and so loud at least (of 32,768), may be a voice."""
 
 
 class Ears:
-    """Keeps a little sound from before speech was noticed, and hears nothing else between turns.
+    """A turn is open, held, or closed. What comes while it is open belongs to it, with what came just before.
 
-    `run` must be running while `final` is awaited.
+    Held, it seems to be over, and what comes is kept for a while: `open(again=True)` goes on with both. Closed, or
+    opened anew, it is forgotten but for the lead-in. `run` must be running while `final` is awaited.
     """
 
     def __init__(
@@ -101,7 +105,12 @@ class Ears:
         if self._detector is None or not self._turn:
             return None
         samples = np.concatenate([pcm.samples for pcm in self._turn])
-        return await self._detector.complete(Pcm(samples, self._turn[0].rate_hz, self._turn[0].start_ms))
+        try:
+            return await self._detector.complete(Pcm(samples, self._turn[0].rate_hz, self._turn[0].start_ms))
+        except LegError as error:
+            # What was said tells, too.
+            _LOG.warning("a turn detector failed: %s", type(error).__name__)
+            return None
 
     def hold(self) -> None:
         """The turn seems to be over; `open(again=True)` takes that back."""

@@ -72,7 +72,8 @@ class EmbeddedPolicy:
         if len(exact) == 1:
             return self._meant(exact.pop(), "word for word", 1.0)
         if values := self._values(text, allowed, greedy=False):
-            return Choice(values=values, likeness=1.0)
+            whole = allowed.missing is None or allowed.missing in values
+            return Choice(values=values, likeness=1.0 if whole else None)
         nearest = self._nearest(text, examples) if examples else None
         if nearest and nearest.product >= self._nearness.least and nearest.before_next >= self._nearness.margin:
             return self._meant(nearest.way, f"near by {nearest.product:.3f}", nearest.product)

@@ -42,6 +42,11 @@ class History:
         del self.utterances[last]
 
     @property
+    def cut(self) -> bool:
+        """Whether the agent's last line was interrupted."""
+        return next((one.cut for one in reversed(self.utterances) if one.who == "agent"), False)
+
+    @property
     def playing_ms(self) -> float:
         """The length of what is being played, as far as it is made."""
         return sum(one.length_ms for one in self._playing)

@@ -32,6 +32,18 @@ class Keeper:
         self.store = store
         self._lifetime_s, self._patience_s = lifetime_s, patience_s
         self._newest: dict[str, Document] = {}
+        self._writing: set[asyncio.Task[None]] = set()
+
+    def soon(self, call: str, moment: Moment, history: History) -> None:
+        """The same as `keep`, not waited for: `settle` does that."""
+        task = asyncio.get_running_loop().create_task(self.keep(call, moment, history))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def settle(self) -> None:
+        """Wait until all that was to be kept is."""
+        while self._writing:
+            await asyncio.wait(self._writing)
 
     async def keep(self, call: str, moment: Moment, history: History) -> None:
         """Store a call's state under its CallSid, as it is when this begins; a call without one is not stored.
@@ -67,10 +79,14 @@ class Keeper:
 async def open_keeper(where: str, *, lifetime_s: float, now_s: Seconds = time.time) -> AsyncIterator[Keeper]:
     """A keeper in `memory` or in an SQLite file at that path. Raises ConfigError and StateError."""
     if where == MEMORY:
-        yield Keeper(MemoryStates(now_s=now_s), lifetime_s=lifetime_s)
+        keeper = Keeper(MemoryStates(now_s=now_s), lifetime_s=lifetime_s)
+        yield keeper
+        await keeper.settle()
         return
     store = await SqliteStates.open(Path(where), now_s=now_s)
     try:
-        yield Keeper(store, lifetime_s=lifetime_s)
+        keeper = Keeper(store, lifetime_s=lifetime_s)
+        yield keeper
+        await keeper.settle()
     finally:
         await store.aclose()

@@ -14,10 +14,21 @@ from vivavoce.audio.pcm import FRAME_MS, Samples
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manners:
-    """The next thing is said when the agent was silent for `pause_ms`; who waits for `give_up_ms` hangs up."""
+    """The next thing is said when the agent was silent for `pause_ms`, unless its cue says otherwise; who waits for
+    `give_up_ms` hangs up."""
 
     pause_ms: float = 700.0
     give_up_ms: float = 30_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A clip, i16[n] at 8 kHz, and when it is said: when the agent was silent for `after_ms`, or over what it says, so
+    long after it began to."""
+
+    clip: Samples
+    after_ms: float | None = None
+    over_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +46,9 @@ class Exchange:
 
 @dataclass(slots=True)
 class Recording:
-    """Times are ms since the call began; both sides are 16-bit samples at 8 kHz."""
+    """Times are ms since the call began, by the clock; both sides are 16-bit samples at 8 kHz."""
 
+    began_ns: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
     caller: bytearray = field(default_factory=bytearray)
     agent: bytearray = field(default_factory=bytearray)
@@ -49,19 +61,21 @@ class Recording:
 
 
 class RehearsedCaller:
-    """Says clips, each an i16[n] at 8 kHz, one after the agent's every reply. A clip is all that it knows."""
+    """Says clips, one at the agent's every reply. Its cues are all that it knows."""
 
-    def __init__(self, clips: Sequence[Samples], *, manners: Manners | None = None) -> None:
-        self._clips = deque(np.pad(clip, (0, -len(clip) % FRAME)) for clip in clips)
+    def __init__(self, cues: Sequence[Cue], *, manners: Manners | None = None) -> None:
+        self._cues = deque(cues)
         self._saying: deque[Samples] = deque()
         self._manners = manners or Manners()
         self.recording = Recording()
         self.playout = Playout()
-        self._heard_since_said = False
+        self._reply_ms: float | None = None
 
     async def call(self, url: str, token: str) -> Recording:
         """Call, and talk until either side hangs up."""
-        await Handset(self).call(url, token)
+        handset = Handset(self)
+        await handset.call(url, token)
+        self.recording.began_ns = handset.began_ns
         return self.recording
 
     def speak(self, now_ms: float) -> Samples | None:
@@ -73,21 +87,31 @@ class RehearsedCaller:
     def _next_frame(self, now_ms: float) -> Samples | None:
         if self._saying:
             return self._saying.popleft()
-        manners = self._manners
         quiet_ms = now_ms - self.playout.until_ms
-        if self._heard_since_said and quiet_ms >= manners.pause_ms and self._clips:
-            self._saying.extend(self._clips.popleft().reshape(-1, FRAME))
-            self._heard_since_said = False
+        if self._is_due(now_ms, quiet_ms):
+            clip = self._cues.popleft().clip
+            self._saying.extend(np.pad(clip, (0, -len(clip) % FRAME)).reshape(-1, FRAME))
+            self._reply_ms = None
             self.recording.exchanges.append(Exchange(now_ms, now_ms + len(self._saying) * FRAME_MS))
             return self._saying.popleft()
-        if quiet_ms >= manners.give_up_ms:
+        if quiet_ms >= self._manners.give_up_ms:
             return None
         return np.zeros(FRAME, np.int16)
+
+    def _is_due(self, now_ms: float, quiet_ms: float) -> bool:
+        """Whether the next thing is said now: the agent has said something since the last."""
+        if not self._cues or self._reply_ms is None:
+            return False
+        cue = self._cues[0]
+        if cue.over_ms is not None:
+            return now_ms - self._reply_ms >= cue.over_ms
+        return quiet_ms >= (self._manners.pause_ms if cue.after_ms is None else cue.after_ms)
 
     def hear(self, samples: Samples, now_ms: float, from_ms: float) -> None:
         gap = 2 * round(from_ms * RATE_HZ / 1000) - len(self.recording.agent)
         self.recording.agent += bytes(max(gap, 0)) + samples.tobytes()
-        self._heard_since_said = True
+        if self._reply_ms is None:
+            self._reply_ms = from_ms
         exchanges = self.recording.exchanges
         if exchanges and exchanges[-1].answered_ms is None and now_ms >= exchanges[-1].end_ms:
             last = exchanges.pop()

@@ -3,6 +3,7 @@
 - say: I would like to book an appointment.
   expect: what
 - clip: recordings/haircut.wav
+  over_s: 0.5
   expect: when
 """
 
@@ -24,18 +25,23 @@ _CORRECT = "a scenario is a list of say or clip, each with expect where it matte
 
 
 class Part(BaseModel):
-    """Text to be synthesised, or a recording; `expect` is the state that the agent answers in."""
+    """Text to be synthesised, or a recording, said after `after_s` of the agent's silence, or over what it says,
+    `over_s` after it began to; `expect` is the state that the agent answers in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     say: str | None = None
     clip: Path | None = None
+    after_s: Annotated[float | None, Field(ge=0)] = None
+    over_s: Annotated[float | None, Field(ge=0)] = None
     expect: str | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Part:
         if (self.say is None) == (self.clip is None):
             raise ValueError("either say or clip")
+        if self.after_s is not None and self.over_s is not None:
+            raise ValueError("either after_s or over_s")
         return self
 
 
@@ -43,7 +49,9 @@ _PARTS = TypeAdapter(Annotated[list[Part], Field(min_length=1)])
 
 
 def load_scenario(path: Path, script: Script) -> list[Part]:
-    """Clips are looked for beside the file. Raises ScriptError."""
+    """Clips are looked for beside the file; one that is no YAML is a recording, said as it is. Raises ScriptError."""
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return [Part(clip=path)]
     try:
         given = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
         parts = _PARTS.validate_python(given)

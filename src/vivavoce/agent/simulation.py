@@ -14,11 +14,12 @@ import soundfile
 from vivavoce.agent.assembly import PIECE_MS, Agent
 from vivavoce.agent.handset import RATE_HZ
 from vivavoce.agent.heard import Utterance
-from vivavoce.agent.rehearsal import Manners, Recording, RehearsedCaller
+from vivavoce.agent.rehearsal import Cue, Manners, Recording, RehearsedCaller
 from vivavoce.agent.scenario import Part
+from vivavoce.agent.turns import Turn
 from vivavoce.audio.files import open_audio
 from vivavoce.audio.pcm import Samples
-from vivavoce.clock import SystemClock
+from vivavoce.clock import NS_PER_MS, SystemClock
 from vivavoce.errors import LegError, MediaError, OutputError
 from vivavoce.legs.tts import SpeechStream
 from vivavoce.media import Engine, EngineSettings
@@ -36,12 +37,14 @@ class Simulated:
     history: tuple[Utterance, ...]
     state: str
     recording: Recording
+    turns: tuple[Turn, ...]
     failure: LegError | MediaError | None
 
     @property
-    def gaps_ms(self) -> list[float | None]:
-        """From the caller's last sound to the agent's first, for all that the caller said."""
-        return [exchange.gap_ms for exchange in self.recording.exchanges]
+    def decided_ms(self) -> list[float | None]:
+        """From the decision that the caller has finished to the agent's first sound, for all that the caller said."""
+        decided_ms = [(turn.decided_ns - self.recording.began_ns) / NS_PER_MS for turn in self.turns]
+        return [_since_the_last(one.answered_ms, decided_ms) for one in self.recording.exchanges]
 
     def write(self, path: Path) -> None:
         """Raises OutputError."""
@@ -51,9 +54,9 @@ class Simulated:
             raise OutputError(f"{path}: {error}", hint="name another file with --wav") from error
 
 
-async def simulated(agent: Agent, clips: Sequence[Samples], *, manners: Manners | None = None) -> Simulated:
-    """Let a caller who says these clips talk to an agent, at real time."""
-    caller, token = RehearsedCaller(clips, manners=manners), secrets.token_urlsafe(16)
+async def simulated(agent: Agent, cues: Sequence[Cue], *, manners: Manners | None = None) -> Simulated:
+    """Let a caller with these cues talk to an agent, at real time."""
+    caller, token = RehearsedCaller(cues, manners=manners), secrets.token_urlsafe(16)
     async with Engine(EngineSettings(calls=1)) as engine:
         call = engine.expect(token, ttl_ms=TTL_MS, piece_ms=PIECE_MS)
         async with asyncio.TaskGroup() as group:
@@ -61,19 +64,33 @@ async def simulated(agent: Agent, clips: Sequence[Samples], *, manners: Manners 
             calling = group.create_task(caller.call(f"ws://127.0.0.1:{engine.port}/twilio", token))
     conversation = conversing.result()
     history = tuple(conversation.history.utterances)
-    return Simulated(history, conversation.moment.state, calling.result(), conversation.failure)
+    turns = tuple(conversation.turns)
+    return Simulated(history, conversation.moment.state, calling.result(), turns, conversation.failure)
 
 
-async def clips_of(agent: Agent, parts: Sequence[Part], *, voice: str) -> list[Samples]:
-    """What is said, i16[n] at 8 kHz: recordings, and text in a voice of the agent's engine. Raises AudioError."""
+def _since_the_last(at_ms: float | None, moments_ms: Sequence[float]) -> float | None:
+    before_ms = [] if at_ms is None else [at_ms - one_ms for one_ms in moments_ms if one_ms <= at_ms]
+    return min(before_ms, default=None)
+
+
+async def cues_of(agent: Agent, parts: Sequence[Part], *, voice: str) -> list[Cue]:
+    """What is said: recordings, and text in a voice of the agent's engine. Raises AudioError."""
     stream = await agent.synthesizer.open(voice=voice, language=agent.script.language, rate_hz=RATE_HZ)
     try:
-        return [
-            await asyncio.to_thread(_recorded, part.clip) if part.clip else await _spoken(stream, part.say or "", n)
-            for n, part in enumerate(parts, 1)
-        ]
+        cues: list[Cue] = []
+        for n, part in enumerate(parts, 1):
+            if part.clip:
+                cues.append(_cue(part, await asyncio.to_thread(_recorded, part.clip)))
+            else:
+                cues.append(_cue(part, await _spoken(stream, part.say or "", n)))
+        return cues
     finally:
         await stream.aclose()
+
+
+def _cue(part: Part, clip: Samples) -> Cue:
+    after_ms, over_ms = (None if seconds is None else 1000 * seconds for seconds in (part.after_s, part.over_s))
+    return Cue(clip, after_ms=after_ms, over_ms=over_ms)
 
 
 def _recorded(path: Path) -> Samples:

@@ -1,4 +1,4 @@
-"""`vivavoce agent`: scripts checked, drawn, and tried by typing."""
+"""`vivavoce agent`: scripts checked, drawn, and tried by typing or in a simulated call."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import typer
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from rich.table import Table
+
     from vivavoce.agent.chat import Chat
     from vivavoce.agent.script import Script
+    from vivavoce.agent.simulation import Simulated
 
 app = typer.Typer(help="Telephone agents after a script.", no_args_is_help=True)
 
@@ -130,7 +133,8 @@ def simulate(
         list[str] | None, typer.Option(help="What the caller says, in its order; may be given more than once.")
     ] = None,
     caller: Annotated[
-        Path | None, typer.Option(help="The same as a scenario, with what is expected (YAML).", show_default=False)
+        Path | None,
+        typer.Option(help="The same as a scenario (YAML), or a recording.", show_default=False),
     ] = None,
     now: Annotated[
         str, typer.Option(help="The time that it shall be, as 2026-03-02T10:00.", show_default="the time that it is")
@@ -141,8 +145,8 @@ def simulate(
 ) -> None:
     """Hold a whole call at real time through the media plane, with a caller whose voice is synthesised.
 
-    Prints what was said as it was heard, and how long the caller waited for each answer. Ends with 1 where the agent
-    was not in the state that a scenario expects.
+    Prints what was said as it was heard, when, and how long the caller waited for each answer. Ends with 1 where the
+    agent was not in the state that a scenario expects.
     """
     import asyncio
 
@@ -163,7 +167,7 @@ async def _simulate(
     from vivavoce.agent.assembly import open_agent
     from vivavoce.agent.load import load_script
     from vivavoce.agent.scenario import Part, load_scenario, unmet
-    from vivavoce.agent.simulation import clips_of, simulated
+    from vivavoce.agent.simulation import cues_of, simulated
     from vivavoce.config.load import load_settings
 
     moment = _moment(now)
@@ -175,16 +179,14 @@ async def _simulate(
     async with open_agent(load_settings(config), script, now=(lambda: moment) if moment else datetime.now) as agent:
         with console.status("making the lines that never change, and the caller's"):
             await agent.warm()
-            clips = await clips_of(agent, parts, voice=voice)
+            cues = await cues_of(agent, parts, voice=voice)
         with console.status("on the telephone"):
-            call = await simulated(agent, clips)
+            call = await simulated(agent, cues)
     for one in call.history:
         who = "[bold]agent [/bold]" if one.who == "agent" else "[cyan]caller[/cyan]"
         console.print(f"{who} \\[{escape(one.state)}] {escape(one.text)}{' —' if one.cut else ''}")
-    gaps = [f"{gap:.0f}" if gap is not None else "never" for gap in call.gaps_ms]
-    console.print(
-        f"ended in {escape(call.state)}; ms from the caller's last sound to the agent's first: {', '.join(gaps)}"
-    )
+    console.print(f"ended in {escape(call.state)}")
+    console.print(_times(call))
     if wav is not None:
         call.write(wav)
     if call.failure is not None:
@@ -193,6 +195,29 @@ async def _simulate(
         for line in failed:
             console.print(f"[red]{escape(line)}[/red]")
         raise typer.Exit(1)
+
+
+def _times(call: Simulated) -> Table:
+    """When the caller spoke, and what the contract says of the answers: the engine's part, and the whole turn."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    from vivavoce.contract.stats import quantile
+
+    table = Table("the caller spoke, s", "decided → answer, ms", "last sound → answer, ms", box=SIMPLE)
+    for column in table.columns:
+        column.justify = "right"
+    exchanges = call.recording.exchanges
+    columns = [call.decided_ms, [one.gap_ms for one in exchanges]]
+    for one, *waits in zip(exchanges, *columns, strict=True):
+        shown = ["never" if wait is None else f"{wait:.0f}" for wait in waits]
+        table.add_row(f"{one.start_ms / 1000:.1f} to {one.end_ms / 1000:.1f}", *shown)
+    table.add_section()
+    known = [sorted(wait for wait in column if wait is not None) for column in columns]
+    for share in (0.5, 0.95):
+        table.add_row(f"p{100 * share:.0f}", *(f"{quantile(one, share):.0f}" if one else "" for one in known))
+    table.add_row("contract", "under 200", "under 500")
+    return table
 
 
 def _moment(now: str) -> datetime | None:

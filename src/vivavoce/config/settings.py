@@ -110,7 +110,9 @@ class TurnOverrides(Section):
 class AgentSettings(Section):
     turn: str = Field(description="Engine that hears whether a turn is over; empty for silence and text alone.")
     manner: Literal["quick", "usual", "patient"] = Field(description="How soon a turn is taken to be over.")
-    turns: TurnOverrides = Field(default_factory=lambda: TurnOverrides.model_validate({}), description="The same.")
+    turns: TurnOverrides = Field(
+        default_factory=lambda: TurnOverrides.model_validate({}), description="What differs from that."
+    )
     most_late: float = Field(gt=0, le=1, description="No call is let in while a larger share of frames is late.")
     most_waiting: float = Field(gt=0, description="Nor while finals would be waited for a larger share of time.")
     state: str = Field(min_length=1, description="Where a call's state is kept: memory, or the path of an SQLite file.")

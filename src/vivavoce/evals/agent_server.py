@@ -132,7 +132,8 @@ async def main(settings: ServerSettings, out: TextIO) -> None:
     async def serve(agent: Agent, call: Call, n: int, admission: Admission | None) -> None:
         with suppress(CallOver):
             await call.started()
-        if admission is not None and admission.refusal():
+        talking = sum(one.format is not None and one.end is None for one in expected)
+        if admission is not None and admission.refusal(talking - 1):
             call.hang_up()
             calls[n] = NOTHING | {"refused": True}
         else:

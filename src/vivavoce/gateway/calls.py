@@ -30,15 +30,15 @@ ASKED_S = 2.0
 class Admission(Protocol):
     """Whether one more call would hurt those under way."""
 
-    def refusal(self) -> str | None:
-        """Why no call is let in now; None where one is."""
+    def refusal(self, under_way: int) -> str | None:
+        """Why no call is let in beside those that are expected or under way; None where one is."""
         ...
 
 
 class AllAdmitted:
     """Lets everybody in."""
 
-    def refusal(self) -> str | None:
+    def refusal(self, under_way: int) -> str | None:
         return None
 
 
@@ -74,7 +74,7 @@ class Calls:
 
     def expect(self, name: str) -> str | None:
         """Let a call come: the token that its sound must show, once. None where it is refused."""
-        reason = "draining" if self.draining else self._admission.refusal()
+        reason = "draining" if self.draining else self._admission.refusal(len(self._held))
         if reason is not None:
             _LOG.info("call %s refused: %s", name, reason)
             return None
@@ -138,7 +138,7 @@ class Calls:
                 _LOG.warning("call %s broke off: %s", name, type(conversation.failure).__name__)
         except Exception as error:
             # Its words could be those of the call.
-            _LOG.error("call %s broke off: %s", name, type(error).__name__)
+            _LOG.error("call %s broke off: %s", name, ", ".join(_kinds(error)))
             self._break_off(held)
         finally:
             limit.cancel()
@@ -155,6 +155,13 @@ class Calls:
     def _break_off(self, held: _Held) -> None:
         held.transfer = self._person
         _hang_up(held.call)
+
+
+def _kinds(error: BaseException) -> list[str]:
+    """The types of an error, or of all in a task group's bundle."""
+    if isinstance(error, BaseExceptionGroup):
+        return [kind for each in error.exceptions for kind in _kinds(each)]
+    return [type(error).__name__]
 
 
 async def _done(tasks: Sequence[asyncio.Task[None]], within_s: float) -> None:
