@@ -363,6 +363,27 @@ def test_what_was_heard_of_lines_before_and_after_a_request(stage: Any) -> None:
     assert ("agent", "It is 7.", True) in played.said
 
 
+def test_an_answer_without_words_is_given_once(stage: Any) -> None:
+    at_once = TurnSettings(sure_at=-9.0, sure_ms=100.0, likely_at=-9.0, likely_ms=100.0, most_ms=100.0)
+    script = """
+name: two
+start: a
+slots: {x: {type: text}, y: {type: text}}
+silence: {after_s: 5, times: 1, say: "Hello?", to: bye}
+states:
+  a: {fill: [x, y], go: [{to: bye, when: x and y}]}
+  bye: {say: Goodbye then., hang_up: true}
+"""
+
+    async def caller(telephone: Any) -> None:
+        await stage.after(1000)
+        await telephone.speaks(300)
+
+    played = stage.play(script, ["one"], caller, turns=at_once)
+    assert [text for who, text, _ in played.said if who == "caller"] == ["one"]
+    assert "y" not in played.conversation.moment.values
+
+
 def test_the_end_key_alone_ends_what_is_said(stage: Any) -> None:
     async def caller(telephone: Any) -> None:
         await stage.after(2000)

@@ -154,14 +154,7 @@ class Conversation:
                 await self._spoken(again=not self._speaking)
             case SpeechEnd():
                 self._spoken_to = self._again = False
-                if not self._deaf:
-                    if self._thought is None:
-                        self._think(self._answer, self._ago_ns(END_MS))
-                elif self._regrets:
-                    self._ears.hold()
-                else:
-                    # They did not mean to interrupt, or there is nothing to answer yet.
-                    self._ears.close()
+                self._silent()
             case Confirmed(heard_ms=heard_ms):
                 self._interrupted(heard_ms)
             case Mark(name=name, played=True) if name == str(self._mark) and self._speaking:
@@ -173,6 +166,21 @@ class Conversation:
                 self._drop_thought()
                 if self._speech is not None:
                     self._speech.cancel()
+
+    def _silent(self) -> None:
+        """The caller's speech is over."""
+        if self._deaf:
+            if self._regrets:
+                self._ears.hold()
+            else:
+                # They did not mean to interrupt, or there is nothing to answer yet.
+                self._ears.close()
+        elif self._thought is None:
+            if self._ears.listening:
+                self._think(self._answer, self._ago_ns(END_MS))
+            else:
+                # It was answered already, without a word.
+                self._think(self._silence)
 
     @property
     def _deaf(self) -> bool:

@@ -46,6 +46,11 @@ class Ears:
         self._finals: dict[int, asyncio.Future[str]] = {}
 
     @property
+    def listening(self) -> bool:
+        """Whether a turn is open."""
+        return self._open
+
+    @property
     def crowded(self) -> bool:
         """Whether others wait for the recogniser: one should not ask before it is likely to be needed."""
         return self._backlog is not None and self._backlog.crowded
