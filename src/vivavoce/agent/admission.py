@@ -28,7 +28,7 @@ class Limits:
     """
 
     late: float = 0.01
-    waiting: float = 0.35
+    waiting: float = 0.7
     each: float = 0.05
     within_ms: float = 15_000.0
 
