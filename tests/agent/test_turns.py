@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from vivavoce.agent.turns import PRESETS, Clues, OpenEnds, certainty
 from vivavoce.agent.words import WORDS
+from vivavoce.errors import ConfigError
 
 OPEN_ENDS = OpenEnds(WORDS["en"].never_last, WORDS["en"].seldom_last)
 
@@ -49,6 +51,12 @@ def test_it_is_always_a_number_and_a_turn_always_ends(
     for settings in PRESETS.values():
         assert settings.sure_ms <= settings.wait_ms(value, spelled=False) <= settings.most_ms
         assert settings.wait_ms(value, spelled=True) == settings.spelled_ms
+
+
+@pytest.mark.parametrize("wrong", [{"sure_ms": 700.0}, {"most_ms": 500.0}, {"likely_at": 3.0}])
+def test_settings_that_contradict_each_other_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        replace(PRESETS["usual"], **wrong)
 
 
 @given(lower=st.floats(-20, 20), more=st.floats(0, 20))

@@ -11,9 +11,15 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from vivavoce.agent.check import normalised
+from vivavoce.errors import ConfigError
 
-_SOUND, _FULL_STOP, _BROKEN_OFF, _OPEN, _LIKENESS, _BIAS = 0.5, 1.4, -1.0, -2.3, 28.0, -1.2
-"""By logistic regression on 263 cuts of 42 recorded sentences, at ends and between words (ADR 22)."""
+# Log-odds, by logistic regression on 263 cuts of 42 recorded sentences, at ends and between words (ADR 22).
+_BIAS = -1.2
+_SOUND = 0.5  # for each of the turn detector's own log-odds
+_FULL_STOP = 1.4
+_BROKEN_OFF = -1.0
+_OPEN = -2.3
+_LIKENESS = 28.0  # for each 1.0 of likeness
 _NEUTRAL_LIKENESS = 0.92
 """Of what can mean anything, as a name or a message."""
 
@@ -75,6 +81,12 @@ class TurnSettings:
     regret_ms: float = 600.0
     key: str = "#"
     key_ms: float = 2500.0
+
+    def __post_init__(self) -> None:
+        if not self.sure_ms <= self.likely_ms <= self.most_ms:
+            raise ConfigError("sure_ms, likely_ms and most_ms must not fall", hint="correct [agent.turns]")
+        if self.likely_at > self.sure_at:
+            raise ConfigError("likely_at is above sure_at", hint="correct [agent.turns]")
 
     def wait_ms(self, certainty: float, *, spelled: bool) -> float:
         if spelled:
