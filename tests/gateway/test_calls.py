@@ -64,6 +64,7 @@ def run(gateway: Any, work: Callable[[Calls, Plane], Coroutine[Any, Any, None]],
                 gateway.settings(**changes),
                 group=group,
                 clock=SystemClock(),
+                admission=gateway.EVERYBODY,
             )
             await work(calls, plane)
             await calls.drain(0.0)

@@ -10,7 +10,7 @@ import pytest
 
 from vivavoce.audio.files import open_audio
 from vivavoce.audio.pcm import Pcm
-from vivavoce.errors import LegUnavailable
+from vivavoce.errors import LegError, LegUnavailable
 from vivavoce.models import ModelStore
 from vivavoce.providers.smart_turn import SmartTurn
 
@@ -45,6 +45,17 @@ def test_another_rate_is_refused() -> None:
         turns = SmartTurn()
         with pytest.raises(LegUnavailable, match="8000"):
             await turns.complete(Pcm(np.zeros(8000, np.int16), 8000))
+        await turns.aclose()
+
+    asyncio.run(main())
+
+
+def test_what_an_engine_raises_is_an_error_of_ours() -> None:
+    async def main() -> None:
+        turns = SmartTurn()
+        turns._session = None  # type: ignore[assignment]
+        with pytest.raises(LegError, match="turn detection failed"):
+            await turns.complete(Pcm(np.zeros(RATE_HZ, np.int16), RATE_HZ))
         await turns.aclose()
 
     asyncio.run(main())

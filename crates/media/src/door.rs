@@ -194,9 +194,9 @@ impl Happening {
             Self::Mark { name, fate } => (7, u64::from(name), u64::from(fate == Fate::Played)),
             Self::Dtmf(digit) => (8, u64::from(u32::from(digit)), 0),
             Self::Underrun { gap_us } => (9, gap_us, 0),
-            Self::Closed(reason) => (10, u64::from(reason), 0),
-            Self::SpeechPause { at_ms } => (11, at_ms, 0),
-            Self::SpeechResume { at_ms } => (12, at_ms, 0),
+            Self::Closed(reason) => (12, u64::from(reason), 0),
+            Self::SpeechPause { at_ms } => (10, at_ms, 0),
+            Self::SpeechResume { at_ms } => (11, at_ms, 0),
         };
         [u64::from(call.0) | kind << 32, a, b, at_us]
     }
@@ -221,9 +221,9 @@ impl Happening {
             },
             8 => Self::Dtmf(char::from_u32(a as u32).unwrap_or('?')),
             9 => Self::Underrun { gap_us: a },
-            11 => Self::SpeechPause { at_ms: a },
-            12 => Self::SpeechResume { at_ms: a },
-            10 => Self::Closed(a as u32),
+            10 => Self::SpeechPause { at_ms: a },
+            11 => Self::SpeechResume { at_ms: a },
+            12 => Self::Closed(a as u32),
             kind => unreachable!("no happening is packed as {kind}"),
         };
         (CallId(head as u32), happening, at_us)

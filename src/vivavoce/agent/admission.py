@@ -42,7 +42,7 @@ class _Sample:
 
 
 class Admission:
-    """Implements the gateway's `Admission` while `watch` runs."""
+    """Implements the gateway's `Doorkeeper` while `watch` runs."""
 
     def __init__(self, plane: Plane, backlog: Backlog, *, clock: Clock, limits: Limits | None = None) -> None:
         self._plane, self._backlog, self._clock, self._limits = plane, backlog, clock, limits or Limits()

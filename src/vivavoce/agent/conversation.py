@@ -357,7 +357,8 @@ class Conversation:
             return
         self._take_back()
         if self._keys:
-            self._think(self._typed, self._settings.key_ms)
+            if self._thought is None:
+                self._think(self._typed, self._settings.key_ms)
         elif not self._spoken_to and not self._busy:
             self._think(self._silence)
 

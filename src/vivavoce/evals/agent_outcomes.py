@@ -184,6 +184,7 @@ def figures(calls: Sequence[Call]) -> dict[str, Any]:
             "missed_ends": missed,
             "missed_clears": cleared.count(None),
             "void": sum(outcome.kind == "void" for outcome in told),
+            "clears_untold": sum(len(call.log.clears_ms) - len(list(heard_errors_ms(call))) for call in calls),
             "broken": sum(bool(call.failure) for call in calls),
         },
     }

@@ -27,19 +27,12 @@ ENDING_S = 5.0
 ASKED_S = 2.0
 
 
-class Admission(Protocol):
+class Doorkeeper(Protocol):
     """Whether one more call would hurt those under way."""
 
     def refusal(self, under_way: int) -> str | None:
         """Why no call is let in beside those that are expected or under way; None where one is."""
         ...
-
-
-class AllAdmitted:
-    """Lets everybody in."""
-
-    def refusal(self, under_way: int) -> str | None:
-        return None
 
 
 @dataclass(slots=True)
@@ -60,10 +53,10 @@ class Calls:
         *,
         group: asyncio.TaskGroup,
         clock: Clock,
-        admission: Admission | None = None,
+        admission: Doorkeeper,
     ) -> None:
         self._agent, self._engine, self._settings = agent, engine, settings
-        self._group, self._clock, self._admission = group, clock, admission or AllAdmitted()
+        self._group, self._clock, self._admission = group, clock, admission
         self._held: dict[str, _Held] = {}
         self._after: Kept[str] = Kept(clock, lifetime_s=AFTER_S, most=settings.calls)
         self._person = person_of(agent.script)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from vivavoce.agent.admission import Admission as MeasuredAdmission
+from vivavoce.agent.admission import Admission
 from vivavoce.agent.assembly import Agent
 from vivavoce.clock import Clock
 from vivavoce.config.settings import ServeSettings
 from vivavoce.errors import MediaError
 from vivavoce.gateway.app import application
-from vivavoce.gateway.calls import Admission, Calls
+from vivavoce.gateway.calls import Calls, Doorkeeper
 from vivavoce.gateway.keys import Keys
 from vivavoce.media import Engine, EngineSettings
 
@@ -47,7 +47,7 @@ async def serve(
     stopping: asyncio.Event,
     opened: Callable[[Ports], None],
     media: EngineSettings | None = None,
-    admission: Admission | None = None,
+    admission: Doorkeeper | None = None,
 ) -> None:
     """Serve calls until `stopping` is set and those under way have ended, or `drain_s` has passed.
 
@@ -57,7 +57,7 @@ async def serve(
     media = media or EngineSettings(host=settings.host, port=settings.media_port, calls=settings.calls)
     with _listening(settings.host, settings.port) as listener:
         async with Engine(media) as engine, asyncio.TaskGroup() as group:
-            measured = MeasuredAdmission(engine, agent.backlog, clock=clock, limits=agent.limits)
+            measured = Admission(engine, agent.backlog, clock=clock, limits=agent.limits)
             watching = group.create_task(measured.watch())
             calls = Calls(agent, engine, settings, group=group, clock=clock, admission=admission or measured)
             app = application(calls, engine, settings, keys, clock=clock)

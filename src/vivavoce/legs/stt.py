@@ -21,7 +21,10 @@ class SttStream(Protocol):
         ...
 
     async def finalise(self, epoch: int) -> None:
-        """Ask for the final hypothesis of what was pushed so far; it carries `epoch`. Sound may still follow."""
+        """Ask for the final hypothesis of what was pushed so far; it carries `epoch`. Sound may still follow.
+
+        One that was asked for before, and was not begun yet, may stay unanswered.
+        """
         ...
 
     def commit(self, words: Sequence[Word]) -> None:

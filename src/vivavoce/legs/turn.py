@@ -14,7 +14,10 @@ class TurnDetector(Protocol):
     heard_ms: float
 
     async def complete(self, pcm: Pcm) -> float:
-        """How likely it is, 0 to 1, that whoever speaks in this sound, and is silent now, has finished."""
+        """How likely it is, 0 to 1, that whoever speaks in this sound, and is silent now, has finished.
+
+        Raises LegError.
+        """
         ...
 
     async def warm_up(self) -> None: ...

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vivavoce.audio.pcm import Pcm
-from vivavoce.errors import LegUnavailable
+from vivavoce.errors import LegError, LegUnavailable
 from vivavoce.models import ModelStore
 from vivavoce.providers.mel import FRAMES_PER_S, RATE_HZ, log_mel
 
@@ -42,7 +42,11 @@ class SmartTurn:
     async def complete(self, pcm: Pcm) -> float:
         if pcm.rate_hz != RATE_HZ:
             raise LegUnavailable(f"smart-turn hears {RATE_HZ} Hz, not {pcm.rate_hz}", hint="resample the sound first")
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._probability, pcm.as_float())
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, self._probability, pcm.as_float())
+        except Exception as error:  # the task's edge: engines raise what they like
+            raise LegError(f"turn detection failed: {error}") from error
 
     async def warm_up(self) -> None:
         await self.complete(Pcm(np.zeros(RATE_HZ, np.int16), RATE_HZ))
