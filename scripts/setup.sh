@@ -152,7 +152,7 @@ libraries() {
 }
 
 package() {
-  pip install --no-build-isolation -c constraints.txt -e '.[agent,devices,eval,serve,dev]'
+  pip install --no-build-isolation -c constraints.txt -e '.[agent,devices,eval,hosted,serve,dev]'
   $VENV/bin/python -c 'import vivavoce._media' # Fails here rather than later if what was built does not load.
   cargo build --locked --release --package vivavoce-loadgen
 }

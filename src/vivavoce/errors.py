@@ -17,8 +17,10 @@
     │   └── ModelDamaged       a weight file does not have its checksum
     ├── OutputError            a result could not be written (full disk, no permission)
     ├── LegError               a leg failed
-    │   ├── LegUnavailable     its engine is not installed or did not start
-    │   └── LegTimeout         it did not answer within its deadline
+    │   ├── LegUnavailable     its engine is not installed or did not start, or has no key
+    │   ├── LegTimeout         it did not answer within its deadline
+    │   ├── LegRefused         its provider said no
+    │   └── LegLost            the connection to its provider closed
     ├── MediaError             the media plane cannot do this
     │   └── CallOver           the call has ended, or has not begun
     └── StateError             the state of dialogues cannot be stored, or what is stored cannot be used
@@ -112,6 +114,18 @@ class LegUnavailable(LegError):
 
 
 class LegTimeout(LegError):
+    pass
+
+
+class LegRefused(LegError):
+    """`status` is that of HTTP, or what comes nearest to it."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class LegLost(LegError):
     pass
 
 

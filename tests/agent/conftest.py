@@ -139,7 +139,7 @@ class Recogniser:
         self.resets = 0
         self.deaf = False
 
-    async def push(self, pcm: Pcm) -> None:
+    async def push(self, pcm: Pcm, *, voiced: bool = True) -> None:
         pass
 
     def partial(self) -> None:

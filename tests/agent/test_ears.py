@@ -20,7 +20,7 @@ class Stream:
     def __init__(self) -> None:
         self.ends_ms: list[float] = []
 
-    async def push(self, pcm: Pcm) -> None:
+    async def push(self, pcm: Pcm, *, voiced: bool = True) -> None:
         self.ends_ms.append(pcm.end_ms)
 
     def reset(self) -> None:

@@ -73,7 +73,7 @@ class Recogniser:
         self.asked = asyncio.Event()
         self.heard_ms = 0.0
 
-    async def push(self, pcm: Pcm) -> None:
+    async def push(self, pcm: Pcm, *, voiced: bool = True) -> None:
         self.heard_ms += pcm.duration_ms
 
     def partial(self) -> None:

@@ -28,14 +28,15 @@ def test_own_file_is_merged_over_the_packaged_one(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(
         '[engines]\nparrot = "parrots:Parrot"\n[engines.options.parrot]\nvoice = "green"\n'
-        '[translate]\ntts = "parrot"\nduck_db = -12\n',
+        '[routes.tts]\norder = ["parrot"]\n[translate]\nduck_db = -12\n',
         encoding="utf-8",
     )
     settings = read_settings(path)
     default = default_settings()
     assert settings.engines.paths == {**default.engines.paths, "parrot": "parrots:Parrot"}
-    assert settings.engines.options == {"parrot": {"voice": "green"}}
-    assert settings.translate == default.translate.model_copy(update={"tts": "parrot", "duck_db": -12.0})
+    assert settings.engines.options == {**default.engines.options, "parrot": {"voice": "green"}}
+    assert settings.translate == default.translate.model_copy(update={"duck_db": -12.0})
+    assert settings.routes.tts == default.routes.tts.model_copy(update={"order": ["parrot"]})
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,8 @@ def test_own_file_is_merged_over_the_packaged_one(tmp_path: Path) -> None:
         ("[engines]\nwhisper = 'no path'\n", ["engines.whisper: "]),
         ("translate = 3\n", ["translate: "]),
         ("[translat]\nduck_db = -3\n", ["translat: ", "Extra inputs"]),
-        ("[translate]\nstt = 'parrot'\n", ["translate.stt: ", "parrot"]),
+        ("[translate]\ndetector = 'parrot'\n", ["translate.detector: ", "parrot"]),
+        ("[routes.stt]\norder = ['parrot']\n", ["routes.stt.order: ", "parrot"]),
         ("[translate]\nduck_db = 1\nmax_speed = 2\n", ["translate.duck_db: ", "translate.max_speed: "]),
     ],
 )

@@ -5,6 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from vivavoce.config.load import default_settings
+from vivavoce.config.routes import EngineRoute, RouteSettings, RoutesSettings
 from vivavoce.config.settings import (
     AgentSettings,
     ServeSettings,
@@ -28,12 +29,21 @@ def test_packaged_file_holds_every_setting_and_keeps_its_contract() -> None:
     assert set(packaged()["serve"]) == set(ServeSettings.model_fields)
     assert set(packaged()["agent"]) | {"turns"} == set(AgentSettings.model_fields)
     assert set(settings.engines.paths) == {
-        "silero", "whisper", "moonshine", "bergamot", "apertium", "kokoro", "espeak", "smart-turn"
+        "silero", "whisper", "moonshine", "bergamot", "apertium", "kokoro", "espeak", "smart-turn",
+        "deepgram", "deepgram-flux", "openai-transcription", "cartesia", "elevenlabs", "aura", "gemini", "gpt-4o-mini",
     }  # fmt: skip
 
 
 def test_every_value_is_described() -> None:
-    sections = TranslateSettings, AgentSettings, TurnOverrides, ServeSettings
+    sections = (
+        TranslateSettings,
+        AgentSettings,
+        TurnOverrides,
+        ServeSettings,
+        RoutesSettings,
+        RouteSettings,
+        EngineRoute,
+    )
     assert all(field.description for section in sections for field in section.model_fields.values())
 
 
@@ -102,11 +112,11 @@ def test_bad_values_are_refused(section: str, key: str, value: object, reason: s
         Settings.model_validate(data)
 
 
-@pytest.mark.parametrize("role", ["detector", "stt", "tts"])
-def test_engine_that_is_not_listed_is_refused(role: str) -> None:
+@pytest.mark.parametrize(("section", "key"), [("translate", "detector"), ("agent", "turn")])
+def test_engine_that_is_not_listed_is_refused(section: str, key: str) -> None:
     data = packaged()
-    data["translate"][role] = "parrot"
-    with pytest.raises(ConfigError, match=rf"translate\.{role}: no engine is named 'parrot'") as caught:
+    data[section][key] = "parrot"
+    with pytest.raises(ConfigError, match=rf"{section}\.{key}: no engine is named 'parrot'") as caught:
         Settings.model_validate(data)
     assert "whisper" in caught.value.hint
 
@@ -124,6 +134,6 @@ def test_hash_follows_values_not_their_order() -> None:
     turned["translate"]["duck_db"] = -18.0
     base = config_hash(Settings.model_validate(data))
     assert base == config_hash(Settings.model_validate(turned))
-    data["engines"]["options"] = {"whisper": {"threads": 2}}
+    data["engines"]["options"]["whisper"] = {"threads": 2}
     assert base != config_hash(Settings.model_validate(data))
     assert len(base) == 16

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from vivavoce.providers.glossary import translate_locked
+from vivavoce.providers.glossary import locked_terms, translate_locked
 
 
 async def shout(text: str) -> str:
@@ -45,3 +45,9 @@ def test_an_engine_that_changes_names_cannot_lose_a_term() -> None:
 
 def test_more_terms_than_names_are_all_rendered() -> None:
     assert locked("door " * 20, {"door": "porta"}) == " ".join(["porta"] * 20)
+
+
+def test_terms_of_a_text_are_told_as_they_are_written_there() -> None:
+    glossary = {"heat pump": "bomba de calor", "boiler": "caldeira"}
+    assert locked_terms("The Heat Pump, no heat pumps", glossary) == {"Heat Pump": "bomba de calor"}
+    assert locked_terms("nothing", glossary) == locked_terms("the boiler", {}) == {}

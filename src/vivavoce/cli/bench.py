@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vivavoce.cli.bench_agent import agent
+from vivavoce.cli.bench_chat import chat
+from vivavoce.cli.bench_failover import failover
 from vivavoce.cli.bench_media import capacity, media
 from vivavoce.cli.bench_output import pass_on, progress, show, why_void
 
@@ -122,3 +124,5 @@ def _publish(
 app.command()(media)
 app.command()(capacity)
 app.command()(agent)
+app.command()(failover)
+app.command()(chat)

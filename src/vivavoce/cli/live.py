@@ -20,16 +20,20 @@ from vivavoce.audio.sinks import check_output
 from vivavoce.cli.outputs import Outputs
 from vivavoce.cli.report import write_report
 from vivavoce.cli.screen import Screen
+from vivavoce.cli.shadowing import shadowing
 from vivavoce.cli.summary import drift_notices, report_data, screen_state, utterance_rows
 from vivavoce.clock import Clock, SteppedClock, SystemClock
-from vivavoce.config.load import load_settings
+from vivavoce.config.holder import ConfigHolder, watched
 from vivavoce.config.settings import Settings, config_hash
 from vivavoce.contract.drift import windows
 from vivavoce.contract.envelope import Envelope, enclose, machine_load
 from vivavoce.contract.figures import contract_figures, measured_stages
 from vivavoce.contract.last_run import save_last_run
 from vivavoce.contract.page import BudgetPage
-from vivavoce.errors import NoSpeech, OutputError, VivavoceError, WrongLanguage
+from vivavoce.errors import ConfigError, NoSpeech, OutputError, VivavoceError, WrongLanguage
+from vivavoce.routing.board import published
+from vivavoce.routing.route import Switch
+from vivavoce.routing.shadow import Consent
 from vivavoce.translate.assembly import AUTO, Voice, choose_voice, open_legs, session_settings
 from vivavoce.translate.events import Event, Notice, NoticeKind, UtteranceDone
 from vivavoce.translate.record import SessionRecord
@@ -57,6 +61,7 @@ class Job:
     play: bool
     device: str | None
     config: Path | None
+    consent: Consent
     as_json: bool
 
     @property
@@ -70,7 +75,8 @@ class Job:
 
 def run_job(job: Job) -> None:
     """Interpret, show, write, and raise what went wrong after everything that was finished is on disk."""
-    settings = load_settings(job.config)
+    holder = ConfigHolder(job.config)
+    settings = holder.settings
     settings.profile()
     _check(job)
     voice = choose_voice(settings, job.voice, language=job.target) if job.dubbed else None
@@ -78,12 +84,12 @@ def run_job(job: Job) -> None:
     load = machine_load()
     console = Console(stderr=job.as_json, highlight=False)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        outcome = runner.run(_interpret(job, settings, voice, record, console))
+        outcome = runner.run(_interpret(job, holder, voice, record, console))
     envelope = _figures(job, settings, record, outcome.session, load)
     if job.as_json:
         typer.echo(envelope.to_text(), nl=False)
     try:
-        _publish(job, settings, voice, record, outcome.session, envelope, console)
+        _publish(job, settings, record, outcome.session, envelope, console)
     except OutputError as error:
         # What broke the session comes first; the report may have met the same full disk.
         raise outcome.broken or error from None
@@ -111,12 +117,12 @@ class _Outcome:
 
 
 async def _interpret(
-    job: Job, settings: Settings, voice: Voice | None, record: SessionRecord, console: Console
+    job: Job, holder: ConfigHolder, voice: Voice | None, record: SessionRecord, console: Console
 ) -> _Outcome:
     outcome: _Outcome | None = None
     try:
         async with AsyncExitStack() as stack:
-            outcome = await _run(job, settings, voice, record, console, stack)
+            outcome = await _run(job, holder, voice, record, console, stack)
     except VivavoceError as error:
         # A file that could not be closed: what was interpreted is still to be told.
         if outcome is None:
@@ -126,9 +132,22 @@ async def _interpret(
 
 
 async def _run(
-    job: Job, settings: Settings, voice: Voice | None, record: SessionRecord, console: Console, stack: AsyncExitStack
+    job: Job, holder: ConfigHolder, voice: Voice | None, record: SessionRecord, console: Console, stack: AsyncExitStack
 ) -> _Outcome:
     """Everything that is opened is left on the stack."""
+    settings = holder.settings
+    running: list[Session] = []
+
+    def note(kind: NoticeKind, text: str) -> None:
+        record.take(Notice(kind, text, running[0].now_ms if running else 0.0))
+
+    def switched(switch: Switch) -> None:
+        ends = f"{switch.from_engine or 'nobody'} → {switch.to_engine or 'nobody'}"
+        note(NoticeKind.SWITCHED, f"{switch.leg}: {ends} ({switch.reason})")
+
+    def refused(error: ConfigError) -> None:
+        note(NoticeKind.CONFIG_REFUSED, f"{error.message}; the settings stay as they are")
+
     clock: Clock = SystemClock() if job.paced or job.live else SteppedClock()
     wanted = session_settings(settings, source=job.spoken, target=job.target, voice=voice)
     rate_hz = wanted.rate_hz
@@ -138,8 +157,26 @@ async def _run(
     else:
         source = FileSource(job.file, clock=clock, rate_hz=rate_hz)
     stack.push_async_callback(source.aclose)
+    consent = job.consent if job.paced or job.live else Consent()
     with console.status("loading the engines …"):
-        legs = await stack.enter_async_context(open_legs(settings, source=job.spoken, target=job.target, voice=voice))
+        shadows = await stack.enter_async_context(shadowing(settings, consent, console))
+        legs = await stack.enter_async_context(
+            open_legs(
+                settings,
+                source=job.spoken,
+                target=job.target,
+                voice=voice,
+                holder=holder,
+                tell=switched,
+                shadows=shadows,
+            )
+        )
+    for route in legs.routes:
+        for status in route.status():
+            if status.failed:
+                note(NoticeKind.SWITCHED, f"{route.leg}: {status.engine} cannot serve ({status.reason})")
+    await stack.enter_async_context(watched(holder, clock=SystemClock(), refused=refused))
+    await stack.enter_async_context(published(legs.routes, command="vivavoce translate", clock=SystemClock()))
     speaker = SpeakerSink(clock=clock, rate_hz=rate_hz) if job.play or (job.live and job.dubbed) else None
     if speaker is not None:
         stack.push_async_callback(speaker.aclose)
@@ -179,10 +216,11 @@ async def _run(
             screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
 
     session = Session(legs=legs, settings=wanted, clock=clock, tell=tell, output=output, paced=job.paced or job.live)
+    running.append(session)
     outcome = await _until_done_or_interrupted(session, source)
     if isinstance(source, MicSource) and source.dropped_ms:
         lost = f"{source.dropped_ms:.0f} ms of the microphone's sound were lost: this machine was too busy"
-        record.take(Notice(NoticeKind.SOUND_LOST, lost, session.now_ms))
+        note(NoticeKind.SOUND_LOST, lost)
     screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
     if speaker is not None and outcome.broken is None and not outcome.interrupted:
         try:
@@ -226,7 +264,6 @@ def _figures(
 def _publish(
     job: Job,
     settings: Settings,
-    voice: Voice | None,
     record: SessionRecord,
     session: Session,
     envelope: Envelope,
@@ -234,9 +271,10 @@ def _publish(
 ) -> None:
     """The report, the contract's table, and the figures for `vivavoce budget`."""
     if job.report is not None:
-        engines = {"detector": settings.translate.detector, "stt": settings.translate.stt}
-        if voice is not None:
-            engines["tts"] = voice.engine
+        engines = {"detector": settings.translate.detector} | {
+            route.leg: ", ".join(status.engine for status in route.status() if status.started) or "nobody"
+            for route in session.routes
+        }
         data = report_data(
             record,
             envelope,

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import typer
 
-from vivavoce.cli import agent, bench, models
+from vivavoce.cli import agent, bench, models, routes, shadow
 from vivavoce.cli.budget import budget
+from vivavoce.cli.emulate import emulate
 from vivavoce.cli.process import prepare
 from vivavoce.cli.serve import serve
 from vivavoce.cli.translate import translate
@@ -28,9 +29,12 @@ app = typer.Typer(
 app.add_typer(agent.app, name="agent")
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
+app.add_typer(routes.app, name="routes")
+app.add_typer(shadow.app, name="shadow")
 app.command("translate")(translate)
 app.command("serve")(serve)
 app.command("budget")(budget)
+app.command("emulate")(emulate)
 
 
 @app.callback()

@@ -9,8 +9,10 @@ import typer
 
 if TYPE_CHECKING:
     from vivavoce.config.settings import ServeSettings
+    from vivavoce.errors import ConfigError
     from vivavoce.gateway.keys import Keys
     from vivavoce.gateway.serving import Ports
+    from vivavoce.routing.route import Switch
 
 INTERRUPTED = 130
 
@@ -55,6 +57,7 @@ def serve(
 
 async def _serve(script: Path, config: Path | None, asked: dict[str, object]) -> None:
     import asyncio
+    import logging
     import os
     import signal
 
@@ -63,15 +66,32 @@ async def _serve(script: Path, config: Path | None, asked: dict[str, object]) ->
     from vivavoce.agent.assembly import open_agent
     from vivavoce.agent.load import load_script
     from vivavoce.clock import SystemClock
-    from vivavoce.config.load import load_settings
+    from vivavoce.config.holder import ConfigHolder, watched
     from vivavoce.gateway.keys import Keys
     from vivavoce.gateway.serving import serve as serve_calls
+    from vivavoce.routing.board import published
 
-    console = Console(highlight=False, soft_wrap=True)
-    loaded = load_settings(config)
-    settings = loaded.serve.model_copy(update=asked)
+    console, log = Console(highlight=False, soft_wrap=True), logging.getLogger(__name__)
+    holder, clock = ConfigHolder(config), SystemClock()
+    settings = holder.settings.serve.model_copy(update=asked)
     keys = Keys.of(os.environ, settings)
-    async with open_agent(loaded, load_script(script)) as agent:
+
+    def switched(switch: Switch) -> None:
+        ends = switch.from_engine or "nobody", switch.to_engine or "nobody"
+        log.warning("%s: %s → %s (%s)", switch.leg, *ends, switch.reason)
+
+    def refused(error: ConfigError) -> None:
+        log.error("%s; the settings stay as they are", error.message)
+
+    async with (
+        open_agent(holder.settings, load_script(script), holder=holder, tell=switched) as agent,
+        watched(holder, clock=clock, refused=refused),
+        published(agent.routes, command="vivavoce serve", clock=clock),
+    ):
+        for route in agent.routes:
+            for status in route.status():
+                if status.failed:
+                    log.warning("%s: %s cannot serve (%s)", route.leg, status.engine, status.reason)
         with console.status("making the lines that never change"):
             await agent.warm()
         stopping, serving = asyncio.Event(), asyncio.current_task()
@@ -91,7 +111,7 @@ async def _serve(script: Path, config: Path | None, asked: dict[str, object]) ->
             for line in where_to_call(settings, keys, ports):
                 console.print(line)
 
-        await serve_calls(agent, settings, keys, clock=SystemClock(), stopping=stopping, opened=opened)
+        await serve_calls(agent, settings, keys, clock=clock, stopping=stopping, opened=opened)
 
 
 def where_to_call(settings: ServeSettings, keys: Keys, ports: Ports) -> list[str]:

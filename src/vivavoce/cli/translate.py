@@ -37,6 +37,13 @@ def translate(
     ] = False,
     device: Annotated[str | None, typer.Option(help="Microphone to use with mic.", show_default=False)] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="List the language pairs and leave.")] = False,
+    allow_shadow: Annotated[
+        str,
+        typer.Option(
+            help="Candidates that may hear this session unheard: all, or NAME,NAME; none by default.",
+            show_default=False,
+        ),
+    ] = "",
     config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
@@ -57,6 +64,7 @@ def translate(
     if play and not pace:
         raise typer.BadParameter("a speaker plays at its own pace", param_hint="--play with --no-pace")
     from vivavoce.cli.live import Job, run_job
+    from vivavoce.routing.shadow import Consent
 
     run_job(
         Job(
@@ -73,6 +81,7 @@ def translate(
             play=play,
             device=device,
             config=config,
+            consent=Consent.parse(allow_shadow),
             as_json=as_json,
         )
     )

@@ -31,6 +31,18 @@ def engine_class(settings: Settings, name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+def speaks(settings: Settings, name: str, language: str) -> bool:
+    """Whether the engine is for that language: one that does not say is for all, as is one that cannot be had here.
+
+    Raises ConfigError for what is no engine.
+    """
+    try:
+        languages = getattr(engine_class(settings, name), "LANGUAGES", None)
+    except LegUnavailable:
+        return True  # told where it is used
+    return languages is None or language in languages
+
+
 def load_engine(settings: Settings, name: str, **parts: Any) -> Any:
     """Make the named engine from those `parts` that it takes and from its options, which go before parts.
 

@@ -6,16 +6,14 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from vivavoce.config.routes import RoutesSettings
+from vivavoce.config.section import Section
 from vivavoce.contract.profile import Profile, Stage, profile_named
-from vivavoce.errors import ConfigError
+from vivavoce.errors import ConfigError, ContractError
 
 ImportPath = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="`module:Class`")]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class StageOverride(Section):
@@ -29,8 +27,13 @@ class ContractSettings(Section):
         default_factory=dict, description="What differs from the profile, by stage."
     )
 
-    def resolve(self) -> Profile:
-        """The named profile with the overrides in it, not checked. Raises ContractError for an unknown name."""
+    def resolve(self, name: str = "") -> Profile:
+        """The configured profile with the overrides in it, or a named other one without, for they are not about it.
+
+        Not checked. Raises ContractError for an unknown name.
+        """
+        if name not in ("", self.profile):
+            return profile_named(name)
         profile = profile_named(self.profile)
         for stage, override in self.stages.items():
             profile = profile.with_budget(stage, target_ms=override.target_ms, cap_ms=override.cap_ms)
@@ -54,9 +57,6 @@ class EngineSettings(Section):
 
 class TranslateSettings(Section):
     detector: str = Field(description="Engine that detects voice.")
-    stt: str = Field(description="Engine that recognises speech.")
-    tts: str = Field(description="Engine that speaks.")
-    wide_tts: str = Field(description="Engine that speaks the languages which `tts` does not.")
     speculate_after_ms: float = Field(ge=0, description="Silence after which recognition is tried before the endpoint.")
     endpoint_ms: float = Field(gt=0, description="Silence that ends an utterance.")
     partial_every_ms: float = Field(gt=0, description="Time between unfinished hypotheses in long speech.")
@@ -119,37 +119,50 @@ class AgentSettings(Section):
     state_lifetime_s: float = Field(gt=0, description="How long it is kept after its last turn.")
 
 
+class SpendSettings(Section):
+    dub_cap_usd: float = Field(
+        ge=0, description="What a session's voice may cost in dollars; then subtitles go on alone. 0 for no cap."
+    )
+
+
 class Settings(Section):
     """A whole configuration. Constructing one checks its contract and the names of its engines."""
 
     contract: ContractSettings
     engines: EngineSettings
+    routes: RoutesSettings
     translate: TranslateSettings
     agent: AgentSettings
     serve: ServeSettings
+    spend: SpendSettings
 
     @model_validator(mode="after")
     def _hold_together(self) -> Settings:
         self.profile()
         paths = self.engines.paths
-        named = {f"translate.{role}": getattr(self.translate, role) for role in ("detector", "stt", "tts", "wide_tts")}
-        named |= {"agent.turn": self.agent.turn} if self.agent.turn else {}
-        named |= {f"engines.options.{name}": name for name in self.engines.options}
-        for key, name in named.items():
+        named = [("translate.detector", self.translate.detector), *self.routes.names()]
+        named += [("agent.turn", self.agent.turn)] if self.agent.turn else []
+        named += [(f"engines.options.{name}", name) for name in self.engines.options]
+        for key, name in named:
             if name not in paths:
                 raise ConfigError(
                     f"{key}: no engine is named {name!r}",
                     hint=f'there are {", ".join(paths)}; add others as `name = "module:Class"` under [engines]',
                 )
+        for key, profile in self.routes.profiles():
+            try:
+                self.contract.resolve(profile)
+            except ContractError as error:
+                raise ContractError(f"{key}: {error.message}", hint=error.hint) from error
         return self
 
     def profile(self, name: str | None = None, *, added_delay_ms: float = 0.0) -> Profile:
-        """The latency profile in force; a named other one comes without the overrides, which are not about it.
+        """The latency profile in force, or a named other one, as the contract resolves it.
 
         Raises ContractError when it cannot be kept, the silences that `translate` waits for included.
         `added_delay_ms` is what output transforms declare.
         """
-        profile = self.contract.resolve() if name in (None, self.contract.profile) else profile_named(name)
+        profile = self.contract.resolve(name or "")
         profile.check(
             added_delay_ms=added_delay_ms,
             waits={Stage.TRIGGER: self.translate.speculate_after_ms, Stage.ENDPOINT: self.translate.endpoint_ms},

@@ -80,7 +80,7 @@ class SameText:
         self._said = said
         self._answers: asyncio.Queue[Hypothesis | None] = asyncio.Queue()
 
-    async def push(self, pcm: Pcm) -> None:
+    async def push(self, pcm: Pcm, *, voiced: bool = True) -> None:
         pass
 
     def partial(self) -> None:

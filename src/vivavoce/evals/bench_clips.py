@@ -12,7 +12,7 @@ from vivavoce.contract.profile import Profile, Stage
 from vivavoce.evals.clips import Recording
 from vivavoce.evals.lag import Lag, lags, settled_words, translated_words
 from vivavoce.evals.live import LiveRun, Take
-from vivavoce.evals.offline import WholeRecogniser, recognise_whole
+from vivavoce.evals.offline import recognise_whole, whole_recogniser
 from vivavoce.evals.scores import Erasure, chrf, erasure, has_accents, normalised, word_errors
 from vivavoce.evals.usage import Usage
 from vivavoce.evals.utterances import Row, measure
@@ -86,14 +86,14 @@ class ClipsPart:
             ]
 
     async def _compare(self, legs: Legs, source: str, report: Report) -> None:
-        translator = legs.translator(source)
+        translator, recogniser = legs.translator(source), whole_recogniser(legs.stt)
         sound_s = sum(recording.pcm.duration_ms for recording in self._recordings) / 1000
         done_s = sound_s + DUB_S * len(self._recordings)
         for row, take, recording in zip(self.rows, self._takes, self._recordings, strict=True):
             if translator is not None:
                 row.whole = await translate_whole(translator, row.transcript, source=source, target=self._target)
-            if isinstance(legs.stt, WholeRecogniser):
-                words = await recognise_whole(legs.stt, recording)
+            if recogniser is not None:
+                words = await recognise_whole(recogniser, recording)
                 row.offline = " ".join(word.text for word in words)
                 said = shifted(words, take.start_ms)
                 self._commits += lags(said, settled_words(take.events))

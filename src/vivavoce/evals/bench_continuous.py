@@ -24,7 +24,7 @@ from vivavoce.evals.lag import (
 )
 from vivavoce.evals.live import LiveRun, Take
 from vivavoce.evals.noise import MadeSound, made_sounds
-from vivavoce.evals.offline import WholeRecogniser, recognise_whole
+from vivavoce.evals.offline import recognise_whole, whole_recogniser
 from vivavoce.evals.scores import erasure, normalised, word_errors
 from vivavoce.evals.usage import Usage
 from vivavoce.legs.values import Word
@@ -92,9 +92,10 @@ class ContinuousPart:
         """Find when each word of the pieces ends; a piece is recognised once."""
         known: dict[str, tuple[Word, ...]] = {}
         done_s = self._minutes * 60 + DRAIN_S
+        recogniser = whole_recogniser(legs.stt)
         for recording, at_ms in self._placed:
-            if recording.clip.id not in known and isinstance(legs.stt, WholeRecogniser):
-                known[recording.clip.id] = await recognise_whole(legs.stt, recording)
+            if recording.clip.id not in known and recogniser is not None:
+                known[recording.clip.id] = await recognise_whole(recogniser, recording)
                 done_s += recording.pcm.duration_ms / 1000 * WHOLE_SHARE
                 report(done_s)
             self._words += shifted(known.get(recording.clip.id, ()), at_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -64,7 +65,8 @@ class LiveRun:
     """Plays pieces into one session and keeps what came of each; `takes` can be read at any time.
 
     `gap_ms` of silence follows each piece at least. `on_progress` is called with a piece's number and how much of it
-    was played in ms. Unpaced, on a `SteppedClock`, moments have no meaning.
+    was played in ms. Once `started`, session ms 0 is `origin_ns` of the clock. Unpaced, on a `SteppedClock`, moments
+    have no meaning.
     """
 
     def __init__(
@@ -87,6 +89,8 @@ class LiveRun:
         self._waiting: list[Spoken] = []
         self._read = 0
         self.latest_tick_ms = 0.0
+        self.origin_ns = 0
+        self.started = asyncio.Event()
         self._session = Session(
             legs=legs, settings=settings, clock=clock, tell=self._tell, output=self._output, paced=paced
         )
@@ -97,7 +101,8 @@ class LiveRun:
             await self._session.run(frames)
 
     async def _frames(self, pieces: Sequence[Samples]) -> AsyncGenerator[Pcm, None]:
-        origin_ns = self._clock.now_ns()
+        self.origin_ns = origin_ns = self._clock.now_ns()
+        self.started.set()
         size = self._rate_hz * FRAME_MS // 1000
         frames = 0
 

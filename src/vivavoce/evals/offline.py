@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from vivavoce.audio.pcm import Pcm
 from vivavoce.audio.resample import resample
 from vivavoce.evals.clips import Recording
+from vivavoce.legs.stt import SpeechToText
 from vivavoce.legs.values import Word
 from vivavoce.providers.utterance import Stretch, Transcript
+from vivavoce.routing.stt import RoutedStt
 
 RATE_HZ = 16000
 _LONGEST_MS = 25_000.0
@@ -28,6 +30,13 @@ class WholeRecogniser(Protocol):
     def decode(self, stretch: Stretch) -> Transcript: ...
 
     def align(self, samples: NDArray[np.float32], text: str, *, language: str) -> tuple[Word, ...]: ...
+
+
+def whole_recogniser(stt: SpeechToText) -> WholeRecogniser | None:
+    """The recogniser itself, taken out of its route, where it can be compared with itself."""
+    if isinstance(stt, RoutedStt):
+        stt = stt.best
+    return stt if isinstance(stt, WholeRecogniser) else None
 
 
 async def recognise_whole(recogniser: WholeRecogniser, recording: Recording) -> tuple[Word, ...]:

@@ -12,8 +12,12 @@ from vivavoce.legs.values import Hypothesis, Word
 class SttStream(Protocol):
     """One speaker's recognition. Sound goes in, hypotheses come out by iteration, until `aclose`."""
 
-    async def push(self, pcm: Pcm) -> None:
-        """Add sound, contiguous in sample time unless `reset` came between. Waits when the engine is far behind."""
+    async def push(self, pcm: Pcm, *, voiced: bool = True) -> None:
+        """Add sound, contiguous in sample time unless `reset` came between. Waits when the engine is far behind.
+
+        `voiced` is whether somebody speaks in it, as far as the voice detector knows: who says nothing about sound
+        without speech has not stalled.
+        """
         ...
 
     def partial(self) -> None:

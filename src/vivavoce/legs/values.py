@@ -60,7 +60,10 @@ class TextChunk:
 
 @dataclass(frozen=True, slots=True)
 class SpeechChunk:
-    """Synthesised sound; `words` are timed from the chunk's first sample, where the engine knows them."""
+    """Synthesised sound; `words` are timed from the chunk's first sample, where the engine knows them.
+
+    A word whose time became known after its sound was given comes with a later chunk, and has negative times.
+    """
 
     pcm: Pcm
     epoch: int

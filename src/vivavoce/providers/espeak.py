@@ -7,16 +7,15 @@ Sound comes from the engine's process at 22.05 kHz in buffers of 60 ms. Before t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import numpy as np
-
-from vivavoce.audio.pcm import Pcm, Samples
+from vivavoce.audio.pcm import Pcm
 from vivavoce.audio.resample import Resampler
 from vivavoce.legs.values import SpeechChunk
 from vivavoce.providers.espeak_process import EspeakProcess, voice_for
 from vivavoce.providers.speech_queue import SpeechQueue, Utterance
+from vivavoce.providers.trimming import Trimmer
 
 _QUIET = 33
 _MARGIN_S = 0.003
@@ -41,8 +40,9 @@ class Espeak:
             text = utterance.text
             async with aclosing(self._process.speak(text, voice=name, speed=utterance.speed)) as sound:
                 resampler.reset()
-                async for piece in _trimmed(sound, round(_MARGIN_S * self._process.rate_hz)):
-                    if len(samples := resampler.push(piece)):
+                trimmer = Trimmer(quiet=_QUIET, margin=round(_MARGIN_S * self._process.rate_hz))
+                async for piece in sound:
+                    if len(samples := resampler.push(trimmer.push(piece))):
                         yield SpeechChunk(Pcm(samples, rate_hz), utterance.epoch, text)
                         text = ""
                         await asyncio.sleep(0)  # the rest lies in the pipe already: let this be taken first
@@ -58,19 +58,3 @@ class Espeak:
 
     async def aclose(self) -> None:
         await self._process.aclose()
-
-
-async def _trimmed(pieces: AsyncIterator[Samples], margin: int) -> AsyncGenerator[Samples, None]:
-    """Cut silence before and after to `margin` samples; silence in between waits until sound follows it."""
-    held = np.zeros(0, np.int16)
-    begun = False
-    async for piece in pieces:
-        piece = np.concatenate([held, piece])
-        loud = np.flatnonzero((piece > _QUIET) | (piece < -_QUIET))
-        if not len(loud):
-            held = piece if begun else piece[-margin:]
-            continue
-        begin = 0 if begun else max(0, int(loud[0]) - margin)
-        end = int(loud[-1]) + 1 + margin
-        yield piece[begin:end]
-        held, begun = piece[end:], True

@@ -15,16 +15,27 @@ _NAMES = ("Vextal", "Kelbrin", "Plaxor", "Drovik", "Zorbex", "Wexlun", "Tormiq",
 
 async def translate_locked(text: str, glossary: Mapping[str, str], translate: Callable[[str], Awaitable[str]]) -> str:
     """Translate with every whole-word occurrence of a term, whatever its case, rendered as the glossary says."""
+    parts, renderings = _split(text, glossary)
+    if not renderings:
+        return await translate(text)
+    return await _by_names(parts, renderings, translate) or await _by_parts(parts, renderings, translate)
+
+
+def locked_terms(text: str, glossary: Mapping[str, str]) -> dict[str, str]:
+    """What of the glossary occurs in the text: the terms as they are written there, and their renderings."""
+    parts, renderings = _split(text, glossary)
+    return dict(zip(parts[1::2], renderings, strict=True))
+
+
+def _split(text: str, glossary: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The text cut around its terms, every second part one, and the renderings of those."""
     terms = {term.casefold(): rendering for term, rendering in glossary.items() if term.strip()}
     if not terms:
-        return await translate(text)
+        return [text], []
     longest_first = sorted(terms, key=len, reverse=True)
     pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
     parts = pattern.split(text)
-    if len(parts) == 1:
-        return await translate(text)
-    renderings = [terms[term.casefold()] for term in parts[1::2]]
-    return await _by_names(parts, renderings, translate) or await _by_parts(parts, renderings, translate)
+    return parts, [terms[term.casefold()] for term in parts[1::2]]
 
 
 async def _by_names(parts: list[str], renderings: list[str], translate: Callable[[str], Awaitable[str]]) -> str | None:

@@ -127,7 +127,7 @@ class Moonshine:
         if rate_hz != RATE_HZ:
             raise LegUnavailable(f"Moonshine hears {RATE_HZ} Hz, not {rate_hz}", hint="resample the sound first")
         if language != "en":
-            raise LegUnavailable(f"Moonshine knows English only, not {language!r}", hint='use stt = "whisper"')
+            raise LegUnavailable(f"Moonshine knows English only, not {language!r}", hint="name whisper, too")
         return UtteranceStream(self.decode, executor=self._executor, language=language, rate_hz=rate_hz)
 
     async def warm_up(self) -> None:

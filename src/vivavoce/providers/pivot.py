@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from vivavoce.errors import PairUnavailable
 from vivavoce.legs.values import Clause, TextChunk
 from vivavoce.providers.glossary import translate_locked
-from vivavoce.providers.pairs import Route
+from vivavoce.providers.pairs import PairTable, Route
 
 
 class TextEngine(Protocol):
@@ -81,3 +81,35 @@ class RouteTranslator:
         for hop in self.route.hops:
             text = await self._engines.get(hop.engine).translate_text(hop.mode, text)
         return text
+
+
+class Pairs:
+    """Implements `Translator` for every pair of a table; PairUnavailable is raised for another one.
+
+    `warm` are the pairs that `warm_up` loads; others load at their first clause.
+    """
+
+    def __init__(self, table: PairTable, make: Callable[[str], TextEngine], *, warm: Iterable[Route] = ()) -> None:
+        """`make` is as `Engines` has it."""
+        self._table = table
+        self._engines = Engines(make)
+        self._warm = [self._engines.translator_for(route) for route in warm]
+
+    def translate(
+        self,
+        clause: Clause,
+        *,
+        source: str,
+        target: str,
+        context: Sequence[str] = (),
+        glossary: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[TextChunk]:
+        translator = self._engines.translator_for(self._table.route(source, target))
+        return translator.translate(clause, source=source, target=target, context=context, glossary=glossary)
+
+    async def warm_up(self) -> None:
+        for translator in self._warm:
+            await translator.warm_up()
+
+    async def aclose(self) -> None:
+        await self._engines.aclose()

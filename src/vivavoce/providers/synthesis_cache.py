@@ -42,6 +42,7 @@ class SynthesisCache:
         persist: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._inner = inner
+        self.LANGUAGES = getattr(inner, "LANGUAGES", None)
         self._identity = (provider, model, normaliser)
         self._store = SynthesisStore(memory_bytes=memory_bytes, folder=folder, persist=persist)
 

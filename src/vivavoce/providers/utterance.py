@@ -87,7 +87,7 @@ class UtteranceStream:
         self._answers: asyncio.Queue[_Answer | LegError | None] = asyncio.Queue(maxsize=64)
         self._closed = False
 
-    async def push(self, pcm: Pcm) -> None:
+    async def push(self, pcm: Pcm, *, voiced: bool = True) -> None:
         if self._start_ms is None:
             self._start_ms = pcm.start_ms
         needed = self._length + len(pcm.samples)

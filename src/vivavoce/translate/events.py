@@ -20,6 +20,8 @@ class NoticeKind(StrEnum):
     DRIFT = "drift"
     MT_FAILED = "translation failed"
     TTS_FAILED = "synthesis failed"
+    SWITCHED = "another engine"
+    CONFIG_REFUSED = "configuration refused"
 
 
 @dataclass(frozen=True, slots=True)

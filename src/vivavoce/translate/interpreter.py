@@ -164,7 +164,7 @@ class Interpreter:
                 self._unheard.popleft()
         elif self._ending is None:
             while self._unheard:
-                await self._stt.push(self._unheard.popleft())
+                await self._stt.push(self._unheard.popleft(), voiced=not self._detector.silent)
 
     async def _on_voice(self, event: VoiceEvent) -> None:
         utterance = self._current
@@ -305,7 +305,7 @@ class Interpreter:
     async def _catch_up(self) -> None:
         """Turn to what was said while the utterance before was still being recognised."""
         while self._unheard and (self._current or self._late):
-            await self._stt.push(self._unheard.popleft())
+            await self._stt.push(self._unheard.popleft(), voiced=not self._detector.silent)
         self._ending, self._late = self._late, None
         utterance = self._ending or self._current
         if utterance is not None and (self._ending or self._paused):

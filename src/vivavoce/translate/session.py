@@ -17,6 +17,7 @@ from vivavoce.legs.mt import Translator
 from vivavoce.legs.stt import SpeechToText
 from vivavoce.legs.tts import Synthesizer
 from vivavoce.legs.vad import VoiceDetector
+from vivavoce.routing.route import Route
 from vivavoce.translate.dub import DubSettings, DubTrack
 from vivavoce.translate.events import Event
 from vivavoce.translate.interpreter import EarSettings, Interpreter
@@ -28,12 +29,16 @@ _TAIL_MS = 60_000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Legs:
-    """`translator` gives the leg from a source language to the session's target, or None where there is no route."""
+    """`translator` gives the leg from a source language to the session's target, or None where there is no route.
+
+    `routes` are those of the legs that are routed.
+    """
 
     detector: VoiceDetector
     stt: SpeechToText
     translator: Callable[[str], Translator | None]
     synthesizer: Synthesizer | None
+    routes: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +86,11 @@ class Session:
         self._resampler = Resampler(settings.rate_hz, EAR_RATE_HZ)
         self.dub = DubTrack(settings.rate_hz)
         self.spans = SpanRecorder(clock.now_ns)
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Those of its legs."""
+        return self._legs.routes
 
     @property
     def now_ms(self) -> float:

@@ -1,0 +1,119 @@
+"""`vivavoce shadow`: how candidates did beside who was served, and erasing what a session left."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vivavoce.evals.shadow_report import Comparison, Spread
+
+app = typer.Typer(help="Compare candidates that hear a share of the sessions.", no_args_is_help=True)
+
+_SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
+_SINCE = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
+
+
+@app.command()
+def report(
+    leg: Annotated[str, typer.Option(help="stt, mt or tts; all when not given.", show_default=False)] = "",
+    since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 7d.")] = "24h",
+    config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Print, for each candidate, latency, quality and cost beside those of who was served, and a verdict."""
+    from rich.console import Console
+
+    from vivavoce.clock import SystemClock
+    from vivavoce.config.load import load_settings
+    from vivavoce.config.settings import config_hash
+    from vivavoce.contract.envelope import enclose
+    from vivavoce.evals.shadow_report import compare
+    from vivavoce.routing.route import Route
+    from vivavoce.routing.shadow_rows import ShadowRows
+
+    if leg not in ("", "stt", "mt", "tts"):
+        raise typer.BadParameter("there are stt, mt and tts", param_hint="--leg")
+    if (match := _SINCE.fullmatch(since)) is None:
+        raise typer.BadParameter("write it like 90m, 24h or 7d", param_hint="--since")
+    settings = load_settings(config)
+    rows = ShadowRows().read(since_s=time.time() - float(match[1]) * _SECONDS[match[2]])
+    rows = [row for row in rows if leg in ("", row.leg)]
+    clock = SystemClock()
+
+    def cap_ms(of: str, engine: str) -> float | None:
+        route = Route(of, settings.routes.legs[of], profile=settings.contract.resolve, clock=clock)
+        return route.triggers(engine).cap_ms
+
+    found = compare(rows, cap_ms)
+    if as_json:
+        envelope = enclose(
+            "vivavoce shadow report",
+            {"since": since, "comparisons": [each.to_json() for each in found]},
+            config_hash=config_hash(settings),
+            n=sum(each.n for each in found),
+            void_reason=None if found else "no shadow ran",
+        )
+        typer.echo(envelope.to_text(), nl=False)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if not found:
+        console.print(f"no shadow ran within {since}: name candidates under \\[routes.stt.shadow]")
+    for each in found:
+        _print(console.print, each)
+
+
+@app.command()
+def erase(session: Annotated[str, typer.Argument(help="The session's identifier.")]) -> None:
+    """Remove every row of one session."""
+    from vivavoce.routing.shadow_rows import ShadowRows
+
+    typer.echo(f"{ShadowRows().erase(session)} rows erased")
+
+
+def _print(write: Callable[..., None], each: Comparison) -> None:
+    from rich.table import Table
+
+    table = Table(
+        "",
+        each.primary,
+        each.shadow,
+        "difference",
+        box=None,
+        header_style="bold",
+        title=f"{each.leg}: {each.shadow} beside {each.primary}, {each.n} pairs of {each.sessions} sessions",
+        title_justify="left",
+        title_style="bold",
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in ("p50", "p95"):
+        difference = _ms(each.difference_ms, name, sign="+")
+        if name == "p50" and (interval := each.difference_interval_ms) is not None:
+            difference += f" ({interval.low:+.0f} to {interval.high:+.0f})"
+        table.add_row(f"{name} ms", _ms(each.primary_ms, name), _ms(each.shadow_ms, name), difference)
+    if each.primary_nano is not None and each.shadow_nano is not None:
+        ratio = "" if each.cost_ratio is None else f"× {each.cost_ratio:.2f}"
+        table.add_row("cost $", f"{each.primary_nano / 1e9:.6f}", f"{each.shadow_nano / 1e9:.6f}", ratio)
+    write(table)
+    told = []
+    if each.wer_percent is not None:
+        told.append(f"{each.wer_percent:.1f} % word errors against the primary's finals")
+    if each.chrf is not None:
+        told.append(f"chrF {each.chrf:.1f} against the primary's text")
+    if each.length_ratio is not None:
+        told.append(f"{each.length_ratio:.2f} times as long")
+    told += [f"{count} void: {why}" for why, count in each.void.items()]
+    for line in told:
+        write(f"  {line}")
+    write(f"  verdict: {each.verdict}\n")
+
+
+def _ms(spread: Spread | None, name: str, *, sign: str = "") -> str:
+    return "" if spread is None else f"{getattr(spread, name):{sign}.0f}"

@@ -1,0 +1,30 @@
+"""What may be spent: asked by a leg before each interval of paid work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Verdict(StrEnum):
+    """`DEGRADE`: go on with what is cheaper (subtitles instead of a dub); never a refusal."""
+
+    GO = "go"
+    DEGRADE = "degrade"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Work that a leg is about to have done: seconds of sound, or characters of text."""
+
+    leg: str
+    engine: str
+    quantity: float
+    unit: str
+
+
+class SpendGuard(Protocol):
+    def ask(self, interval: Interval) -> Verdict:
+        """Whether to have this done. What was answered with GO counts as spent."""
+        ...

@@ -1,0 +1,454 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vivavoce.emulators.faults import Fault
+from vivavoce.emulators.http import HttpEmulator
+from vivavoce.emulators.openai import KINDS, ChatScript, served
+from vivavoce.errors import ConfigError, LegError, LegLost, LegRefused, LegTimeout, LegUnavailable, VivavoceError
+from vivavoce.legs.values import Clause, TextChunk
+from vivavoce.providers.openai_chat import ChatReader, OpenAIChat, chat_body, prompt
+
+CANARY = "sk-wrong-canary-5f3a9c7e1b2d4f60"
+GOOD = "sk-good-canary-71c2d9"
+CLAUSE = Clause("one two three four", 0.0, 900.0, epoch=3)
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT_KEY", GOOD)
+
+
+def fault(text: str) -> Fault:
+    return Fault.parse(text, known=served().kinds)
+
+
+@asynccontextmanager
+async def chat(
+    *faults: str, script: ChatScript | None = None, **options: object
+) -> AsyncIterator[tuple[HttpEmulator, OpenAIChat]]:
+    emulated = served(script, faults=[fault(text) for text in faults])
+    async with emulated.serving() as address, asyncio.timeout(20):
+        given = {"url": f"http://{address}/v1", "model": "m", "key": "CHAT_KEY"} | options
+        leg = OpenAIChat(**given)  # type: ignore[arg-type]
+        try:
+            yield emulated, leg
+        finally:
+            await leg.aclose()
+
+
+async def translated(leg: OpenAIChat, clause: Clause = CLAUSE, **more: object) -> list[TextChunk]:
+    return [chunk async for chunk in leg.translate(clause, source="en", target="pt", **more)]  # type: ignore[arg-type]
+
+
+def text_of(chunks: list[TextChunk]) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+# The codec
+
+
+def test_a_request_says_what_is_asked() -> None:
+    messages = prompt("the heat pump", source="en", target="pt", context=["hello"], terms={"heat pump": "bomba"})
+    body = json.loads(chat_body("gemini-2.5-flash", messages, reasoning_effort="none"))
+    assert (body["model"], body["stream"], body["reasoning_effort"]) == ("gemini-2.5-flash", True, "none")
+    system, user = body["messages"]
+    assert user == {"role": "user", "content": "the heat pump"}
+    assert "from en into pt" in system["content"]
+    assert "heat pump = bomba" in system["content"]
+    assert "hello" in system["content"]
+
+
+def event(content: str | None, reason: str | None = None, **more: object) -> bytes:
+    delta = {} if content is None else {"content": content}
+    chunk = {"choices": [{"index": 0, "delta": delta | more, "finish_reason": reason}]}
+    return b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
+
+
+ANSWER = b"".join(
+    [
+        b": keep-alive\n\n",
+        event("", role="assistant"),
+        event(None, reasoning_content="hm"),
+        event("Olá"),
+        event(", você"),
+        event(None, "stop"),
+        b'data: {"choices": [], "usage": {"total_tokens": 9}}\r\n\r\n',
+        b"data: [DONE]\n\n",
+    ]
+)
+
+
+@given(st.lists(st.integers(0, len(ANSWER)), max_size=30))
+def test_an_answer_in_any_split(places: list[int]) -> None:
+    reader, found, bounds = ChatReader(), list[str](), [0, *sorted(places), len(ANSWER)]
+    for start, end in pairwise(bounds):
+        found += reader.feed(ANSWER[start:end])
+    assert found == ["Olá", ", você"]
+    assert reader.finished
+
+
+def test_geminis_last_chunk_brings_text_and_end_at_once() -> None:
+    reader = ChatReader()
+    assert reader.feed(event("Olá.", "stop")) == ["Olá."]
+    assert reader.finished
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"choices": [{"delta"',
+        "[1]",
+        '{"choices": 7}',
+        '{"choices": [7]}',
+        '{"id": "x"}',
+        '{"choices": [{"delta": 1}]}',
+    ],
+)
+def test_what_is_no_answer_is_a_leg_error(data: str) -> None:
+    with pytest.raises(LegError):
+        ChatReader().feed(f"data: {data}\n\n".encode())
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_an_answer_cut_by_the_provider(reason: str) -> None:
+    with pytest.raises(LegError, match=reason):
+        ChatReader().feed(event("Ol", reason))
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({"message": "busy", "code": 503}, 503),
+        ({"message": "busy", "code": "529"}, 529),
+        ({"message": "slow down", "type": "rate_limit_error"}, 429),
+        ("broken", 500),
+    ],
+)
+def test_an_error_in_the_stream_has_a_status(error: object, status: int) -> None:
+    with pytest.raises(LegRefused) as refused:
+        ChatReader().feed(b"data: " + json.dumps({"error": error}).encode() + b"\n\n")
+    assert refused.value.status == status
+
+
+# Over a socket
+
+
+def test_text_comes_as_it_is_made() -> None:
+    async def main() -> None:
+        async with chat() as (_, leg):
+            chunks = await translated(leg)
+            assert chunks == [
+                TextChunk("ONE", 3, last=False),
+                TextChunk(" TWO", 3, last=False),
+                TextChunk(" THREE", 3, last=False),
+                TextChunk(" FOUR", 3, last=False),
+                TextChunk("", 3, last=True),
+            ]
+
+    asyncio.run(main())
+
+
+def test_the_first_text_does_not_wait_for_the_rest() -> None:
+    async def main() -> None:
+        async with chat("stall-after:1") as (emulated, leg):
+            chunks = aiter(leg.translate(CLAUSE, source="en", target="pt"))
+            assert (await anext(chunks)).text == "ONE"
+            emulated.heal()
+            assert text_of([chunk async for chunk in chunks]) == " TWO THREE FOUR"
+
+    asyncio.run(main())
+
+
+def test_connections_are_opened_before_they_are_needed_and_serve_again() -> None:
+    async def main() -> None:
+        async with chat(connections=3) as (emulated, leg):
+            await leg.warm_up()
+            assert (emulated.connections, emulated.requests) == (3, 3)
+            for _ in range(3):
+                await asyncio.gather(*(translated(leg) for _ in range(3)))
+            assert (emulated.connections, emulated.requests) == (3, 12)
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_was_closed_while_idle_costs_no_clause() -> None:
+    async def main() -> None:
+        async with chat("abortx1") as (emulated, leg):
+            assert text_of(await translated(leg)) == "ONE TWO THREE FOUR"
+            assert emulated.requests == 2
+
+    asyncio.run(main())
+
+
+def test_a_rendered_term_stays_as_the_model_wrote_it() -> None:
+    async def main() -> None:
+        script = ChatScript(answers={"the Heat Pump runs": "a bomba de calor anda"})
+        async with chat(script=script) as (emulated, leg):
+            clause = Clause("the Heat Pump runs", 0, 1)
+            chunks = await translated(leg, clause, glossary={"heat pump": "bomba de calor", "boiler": "caldeira"})
+            assert text_of(chunks) == "a bomba de calor anda"
+            assert emulated.requests == 1
+
+    asyncio.run(main())
+
+
+def test_a_locked_term_is_in_the_output_in_any_case() -> None:
+    async def main() -> None:
+        async with chat() as (_, leg):
+            chunks = await translated(leg, Clause("the heat pump runs", 0, 1), glossary={"heat pump": "bomba de calor"})
+            assert text_of(chunks) == "THE bomba de calor RUNS"
+            assert [chunk.last for chunk in chunks] == [False, True]
+
+    asyncio.run(main())
+
+
+def test_leaving_the_iteration_ends_the_request_at_once() -> None:
+    async def main() -> None:
+        async with chat("stall-after:1") as (emulated, leg):
+            chunks = leg.translate(CLAUSE, source="en", target="pt")
+            await anext(chunks)
+            await chunks.aclose()  # type: ignore[attr-defined]
+            await emulated.left.wait()
+            assert emulated.abandoned == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["stall", "stall-after:2"])
+def test_cancelling_ends_the_request_at_once(kind: str) -> None:
+    async def main() -> None:
+        async with chat(kind) as (emulated, leg):
+            task = asyncio.create_task(translated(leg))
+            await emulated.asked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await emulated.left.wait()
+            assert emulated.abandoned == 1
+
+    asyncio.run(main())
+
+
+# Failures of the list: 4 and 19
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+def test_failure_4_a_status_that_refuses(status: int) -> None:
+    async def main() -> None:
+        async with chat(f"refuse:{status}") as (_, leg):
+            with pytest.raises(LegRefused) as refused:
+                await translated(leg)
+            assert refused.value.status == status
+            assert ("wait 7 s" in refused.value.hint) == (status in (429, 503))
+
+    asyncio.run(main())
+
+
+def test_failure_4_a_refusal_costs_no_connection() -> None:
+    async def main() -> None:
+        async with chat("refuse:429x2") as (emulated, leg):
+            for _ in range(2):
+                with pytest.raises(LegRefused):
+                    await translated(leg)
+            assert text_of(await translated(leg)) == "ONE TWO THREE FOUR"
+            assert emulated.connections == 1
+
+    asyncio.run(main())
+
+
+def test_failure_19_the_first_token_is_slow() -> None:
+    async def main() -> None:
+        async with chat("first-slow:20000", first_timeout_ms=50) as (emulated, leg):
+            with pytest.raises(LegTimeout):
+                await translated(leg)
+            await emulated.left.wait()
+
+    asyncio.run(main())
+
+
+def test_failure_19_the_stream_stalls_after_a_few_tokens() -> None:
+    async def main() -> None:
+        async with chat("stall-after:2", stall_timeout_ms=50) as (emulated, leg):
+            chunks = aiter(leg.translate(CLAUSE, source="en", target="pt"))
+            assert [(await anext(chunks)).text for _ in range(2)] == ["ONE", " TWO"]
+            with pytest.raises(LegTimeout):
+                await anext(chunks)
+            await emulated.left.wait()
+
+    asyncio.run(main())
+
+
+def test_failure_19_keep_alives_without_text_are_a_stall() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        try:
+            while True:
+                writer.write(b": processing\n\n")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        leg = OpenAIChat(url=f"http://127.0.0.1:{port}/v1", model="m", first_timeout_ms=100)
+        async with server, asyncio.timeout(20):
+            with pytest.raises(LegTimeout):
+                await translated(leg)
+            await leg.aclose()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["cut", "cut:0", "abort", "close"])
+def test_failure_19_the_stream_is_cut_before_done(kind: str) -> None:
+    async def main() -> None:
+        async with chat(kind) as (_, leg):
+            with pytest.raises(LegLost):
+                await translated(leg)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["abort", "close"])
+def test_failure_19_the_connection_breaks_in_the_middle(kind: str) -> None:
+    async def main() -> None:
+        async with chat("stall-after:2") as (emulated, leg):
+            chunks = aiter(leg.translate(CLAUSE, source="en", target="pt"))
+            assert [(await anext(chunks)).text for _ in range(2)] == ["ONE", " TWO"]
+            await emulated.inject(fault(kind))
+            with pytest.raises(LegLost):
+                await anext(chunks)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["malformed", "garbage"])
+def test_failure_19_malformed_json(kind: str) -> None:
+    async def main() -> None:
+        async with chat(kind) as (_, leg):
+            with pytest.raises(LegError, match="malformed JSON"):
+                await translated(leg)
+
+    asyncio.run(main())
+
+
+def test_failure_19_an_error_instead_of_the_rest() -> None:
+    async def main() -> None:
+        async with chat("error:1") as (_, leg):
+            with pytest.raises(LegRefused, match="overloaded") as refused:
+                await translated(leg)
+            assert refused.value.status == 503
+
+    asyncio.run(main())
+
+
+def test_an_empty_answer_is_a_failure() -> None:
+    async def main() -> None:
+        async with chat(script=ChatScript(answers={CLAUSE.text: ""})) as (_, leg):
+            with pytest.raises(LegError, match="empty"):
+                await translated(leg)
+
+    asyncio.run(main())
+
+
+def test_nobody_listens() -> None:
+    async def main() -> None:
+        async with served().serving() as address:
+            pass
+        leg = OpenAIChat(url=f"http://{address}/v1", model="m", key="CHAT_KEY")
+        for asking in (leg.warm_up(), translated(leg)):
+            with pytest.raises(LegLost):
+                await asking
+        await leg.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_key_at_the_cut_of_a_long_error_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT_KEY", CANARY)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not (await reader.read(1 << 16)).endswith(b"}"):
+            pass
+        body = b"x" * 380 + CANARY.encode()
+        writer.write(b"HTTP/1.1 500 Oh\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        leg = OpenAIChat(url=f"http://127.0.0.1:{port}/v1", model="m", key="CHAT_KEY")
+        async with server, asyncio.timeout(20):
+            with pytest.raises(LegRefused) as refused:
+                await translated(leg)
+            await leg.aclose()
+        assert "sk-" not in str(refused.value)
+        assert len(str(refused.value)) <= 400
+
+    asyncio.run(main())
+
+
+def test_after_a_failure_it_serves_again() -> None:
+    async def main() -> None:
+        async with chat(first_timeout_ms=200, stall_timeout_ms=200) as (emulated, leg):
+            for kind in KINDS:
+                await emulated.inject(fault(kind))
+                with pytest.raises(LegError):
+                    await translated(leg)
+                emulated.heal()
+                assert text_of(await translated(leg)) == "ONE TWO THREE FOUR"
+
+    asyncio.run(main())
+
+
+# Options and keys
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(LegUnavailable, match="NO_SUCH_KEY"):
+        OpenAIChat(url="http://127.0.0.1/v1", model="m", key="NO_SUCH_KEY")
+    for url in ("ftp://host/v1", "host:80", ""):
+        with pytest.raises(ConfigError, match="address"):
+            OpenAIChat(url=url, model="m")
+    with pytest.raises(ConfigError, match="translate-0"):
+        OpenAIChat(url="http://127.0.0.1/v1", model="m", prompt="translate-0")
+
+
+@pytest.mark.parametrize("kind", ["", *KINDS, "refuse:401", "refuse:500", "abort", "close", "garbage"])
+def test_the_key_is_in_no_error_and_no_log(
+    kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CHAT_KEY", CANARY if not kind else GOOD)
+    caplog.set_level(logging.DEBUG)
+
+    async def main() -> list[VivavoceError]:
+        errors = []
+        faults = [kind] if kind else []
+        async with chat(*faults, first_timeout_ms=150, stall_timeout_ms=150) as (_, leg):
+            for asking in (translated(leg), leg.warm_up()):
+                try:
+                    await asking
+                except VivavoceError as error:
+                    errors.append(error)
+        return errors
+
+    errors = asyncio.run(main())
+    assert errors
+    shown = [f"{error!r} {error} {error.hint} {error.__cause__!r}" for error in errors]
+    for text in (*shown, caplog.text):
+        assert "canary" not in text
+    if kind in ("", "refuse:401"):
+        assert all("CHAT_KEY" in error.hint for error in errors)
