@@ -204,7 +204,9 @@ def test_who_refuses_at_the_start_is_passed_over(kit: Any) -> None:
     async def main() -> None:
         one = kit.Recogniser(words, "one", fault="refuse")
         drive = kit.Drive(one, kit.Recogniser(words, "two"))
-        assert (await drive.run(600)).text == "hello"
+        take = await drive.run(600)
+        assert take.text == "hello"
+        assert [(s.from_engine, s.to_engine, s.reason) for s in take.switches] == [("one", "two", "one refuses")]
         one.fault = "refuse"
         with pytest.raises(LegRefused):
             await kit.Drive(one).routed.open(language="en")

@@ -11,8 +11,11 @@ from vivavoce.legs.values import Word
 from vivavoce.models import ModelStore
 from vivavoce.providers.utterance import UtteranceStream
 from vivavoce.providers.whisper import Whisper
+from vivavoce.text.phrases import spoken_form
 
 _RATE_HZ = 16000
+_LEAST_MS = 1000.0
+"""In less sound Whisper hears what nobody says: it is told when there is more."""
 
 
 class Embedded:
@@ -39,6 +42,8 @@ class EmbeddedRecognition:
         self._cadence = round(cadence_ms * _RATE_HZ / 1000)
         self._heard = self._asked = 0
         self._flushes = 0
+        self._told: tuple[Word, ...] = ()
+        self._flushed_ms = 0.0
 
     async def hear(self, samples: Samples) -> None:
         if self._resampler is not None:
@@ -55,10 +60,22 @@ class EmbeddedRecognition:
 
     async def __aiter__(self) -> AsyncIterator[Told]:
         async for hypothesis in self._stream:
-            yield Told(hypothesis.words, hypothesis.heard_until_ms, hypothesis.final, hypothesis.language)
+            # Whisper times a word anew whenever it hears it; a hosted recogniser's times hardly move.
+            before = self._told
+            words = tuple(
+                before[n] if n < len(before) and spoken_form(before[n].text) == spoken_form(word.text) else word
+                for n, word in enumerate(hypothesis.words)
+            )
+            if hypothesis.final:
+                self._flushed_ms = hypothesis.heard_until_ms
+            elif hypothesis.heard_until_ms < self._flushed_ms + _LEAST_MS:
+                words = ()
+            self._told = words
+            yield Told(words, hypothesis.heard_until_ms, hypothesis.final, hypothesis.language)
 
     def settle(self, words: Sequence[Word]) -> None:
         self._stream.commit(words)
+        self._told = self._told[len(words) :]
 
     async def aclose(self) -> None:
         await self._stream.settle()

@@ -18,6 +18,7 @@ from vivavoce.audio.pcm import Samples
 from vivavoce.emulators.tape import ALIKE, AUDIBLE, Floats, Script, Tape
 from vivavoce.legs.values import Word
 
+_USUAL_HZ = 16000
 _PIECE_MS = 20
 _WINDOW_MS = 100
 """Audible sound that tells its place. With less, it is looked for only when nothing more is to be expected."""
@@ -77,6 +78,7 @@ class Scripted:
         self._script = Script.load(script) if script else Script(clips=[])
         self._latency_ms, self._cadence_ms = latency_ms, cadence_ms
         self._tape = lru_cache(lambda rate_hz: Tape(self._script, rate_hz))
+        self._tape(_USUAL_HZ)  # ten minutes take a second: not when somebody connects
 
     async def open(self, *, rate_hz: int, language: str) -> ScriptedRecognition:
         return ScriptedRecognition(self._tape(rate_hz), latency_ms=self._latency_ms, cadence_ms=self._cadence_ms)

@@ -16,6 +16,7 @@ from vivavoce.contract.stats import percentiles
 from vivavoce.evals.clips import Clip, Recording, clips_of, load_recording, spread
 from vivavoce.evals.failover_run import Outcome, plan, run_once
 from vivavoce.evals.failover_stage import KEY, Backing, Stage, open_stage, write_script
+from vivavoce.evals.failover_words import changes
 from vivavoce.evals.offline import recognise_whole
 from vivavoce.evals.router_cost import router_cost
 from vivavoce.evals.shadow_shift import shadow_shift_ms
@@ -104,6 +105,8 @@ class FailoverBench:
         async with open_legs(
             stage.settings, source=chosen.source, target=chosen.target, voice=voice, tell=switches.append
         ) as legs:
+            # What loads at its first use is not to be measured.
+            await run_once(stage, legs, wanted, recordings[0], switches)
             for recording in recordings:
                 self._tell(f"{stage.backing}, without fault")
                 twin = await run_once(stage, legs, wanted, recording, switches)
@@ -169,8 +172,10 @@ class FailoverBench:
             return None
         excess = []
         for outcome in outcomes:
-            found = outcome.against(self._twin_of(Backing.MODELS, outcome).words, near=True)
-            excess.append(float(found.lost + found.added))
+            said, twin = self._said[outcome.recording.clip.id], self._twin_of(Backing.MODELS, outcome)
+            near_ms = outcome.fault_ms or 0.0
+            found, without = (changes(said, each.words, near_ms=near_ms) for each in (outcome, twin))
+            excess.append(float(max(0, found.lost + found.added - without.lost - without.added)))
         return {"runs": len(outcomes), "excess_words": {"p95": percentiles(excess).p95, "max": max(excess)}}
 
 

@@ -11,7 +11,7 @@ from itertools import zip_longest
 from vivavoce.clock import NS_PER_MS, SystemClock
 from vivavoce.errors import VivavoceError, first_of_ours
 from vivavoce.evals.clips import Recording
-from vivavoce.evals.failover_stage import Stage
+from vivavoce.evals.failover_stage import RETRY_S, Stage
 from vivavoce.evals.failover_taps import Taps
 from vivavoce.evals.failover_words import Changes, changes, settled
 from vivavoce.evals.live import LiveRun, Take
@@ -51,8 +51,8 @@ class Fault:
 class Served:
     """The first thing that somebody else did after a fault: how long it took in ms.
 
-    From the fault, or from when the word was said or the request made where that was later; and beyond when the twin
-    did the same, where that was later still: a word is committed only when the next one is heard.
+    From the fault, or where that was later from when the request was made, or the word could be committed: that is when
+    the next one was said. And beyond when the twin did the same.
     """
 
     from_fault_ms: float
@@ -79,9 +79,9 @@ class Outcome:
     def survived(self) -> bool:
         return not self.error and self.lines > 0 and not self.unspoken
 
-    def against(self, words: Sequence[Word], *, near: bool = False) -> Changes:
-        """Its words against those that were said, or its twin's; `near`: only around the fault."""
-        return changes(words, self.words, near_ms=self.fault_ms if near else None)
+    def against(self, words: Sequence[Word]) -> Changes:
+        """Its words against those that were said, or its twin's."""
+        return changes(words, self.words)
 
 
 async def run_once(
@@ -94,7 +94,7 @@ async def run_once(
     fault: Fault | None = None,
     twin: Outcome | None = None,
 ) -> Outcome:
-    """Play the recording at real time, with the fault; the emulators are healed afterwards.
+    """Play the recording at real time, with the fault; the emulators are healed afterwards, and breakers half open.
 
     `switches` is what the routes tell into, `twin` the same without fault.
     """
@@ -118,6 +118,8 @@ async def run_once(
             found = await asyncio.gather(harm, return_exceptions=True)
             fault_s = found[0] if isinstance(found[0], float) else None
         await stage.heal()
+    if outcome.fault is not None:
+        await clock.sleep_until(clock.now_ns() + RETRY_S * 1_000_000_000)
     outcome.switches = list(switches)
     if run.takes:
         _describe(outcome, run.takes[0])
@@ -172,7 +174,9 @@ def _served(
     word, at_ms = found
     # The first word that the twin committed after the fault is the first that was missing.
     due_ms = next((twin_ms for _, twin_ms in twin.commits if twin_ms >= fault_ms), at_ms)
-    return Served(at_ms - max(fault_ms, word.end_ms), max(0.0, at_ms - due_ms))
+    following = next((each for each in outcome.words if each.start_ms >= word.end_ms), word)
+    possible_ms = min(following.end_ms, at_ms)
+    return Served(at_ms - max(fault_ms, possible_ms), max(0.0, at_ms - due_ms))
 
 
 def plan(

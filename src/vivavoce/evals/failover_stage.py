@@ -28,6 +28,8 @@ class Backing(StrEnum):
 
 
 KEY = "VIVAVOCE_BENCH_KEY"
+RETRY_S = 1
+"""How long a failed engine is left alone: short, so that the next session begins with it."""
 _PROGRAM = Path(sys.executable).with_name("vivavoce")
 _CADENCE_MS = {Backing.SCRIPTED: 100, Backing.MODELS: 400}
 """How often the emulated recogniser speaks."""
@@ -142,8 +144,8 @@ def _options(provider: str, url: str, backing: Backing) -> str:
 
 def _configuration(engines: Sequence[str], tables: Sequence[str], order: dict[str, list[str]]) -> str:
     routes = [
-        f"[routes.{leg}]\norder = {json.dumps(names)}\ndeadline_ms = 400\nstall_ms = 400\nretry_s = 0.2\n"
-        "longest_retry_s = 0.2"
+        f"[routes.{leg}]\norder = {json.dumps(names)}\ndeadline_ms = 400\nstall_ms = 400\nretry_s = {RETRY_S}\n"
+        f"longest_retry_s = {RETRY_S}"
         for leg, names in order.items()
     ]
     lines = ["[engines]", *engines, *tables, *routes, "[translate]", "synthesis_cache_mib = 0"]

@@ -9,14 +9,14 @@ from vivavoce.text.phrases import spoken_form
 
 _WINDOW = 12
 """Settled words that a hypothesis is compared with: a replay begins at most 1.5 s before the last of them."""
-_NEAR_MS = 400.0
+_NEAR_MS = 500.0
 """Recognisers disagree by less about when a word was said."""
 
 
 def following(words: Sequence[Word], settled: Sequence[Word]) -> tuple[Word, ...]:
     """The words after the settled ones, both in the order of their time and from the same sound on.
 
-    By text and time: a word may stand for a settled one where both are spelled alike and lie within 400 ms, the rather
+    By text and time: a word may stand for a settled one where both are spelled alike and lie within 500 ms, the rather
     the nearer; of all ways to pair them in order the one with the most of that counts, so that a word which the speaker
     repeats stays repeated. What follows the last pair is new, but for what lies within settled words that were heard
     otherwise. Without any pair time alone decides.

@@ -84,6 +84,7 @@ class Openings(Generic[S]):
         self._route, self._open, self._fits = route, open_, fits
         self._standby: tuple[str, S] | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._refused: tuple[str, LegError] | None = None
 
     @property
     def standby(self) -> str | None:
@@ -93,6 +94,14 @@ class Openings(Generic[S]):
     def others(self, than: Collection[str]) -> list[str]:
         """Who else could serve."""
         return [name for name in self._route.candidates(fits=self._fits) if name not in than]
+
+    async def first(self) -> tuple[str, S]:
+        """A stream of the best candidate that can open one; where that is not the first choice, it is told why."""
+        tried: set[str] = set()
+        name, stream = await self.next(tried=tried)
+        if self._refused is not None:
+            self._route.switched(self._refused[0], name, str(self._refused[1]))
+        return name, stream
 
     async def next(self, *, tried: set[str]) -> tuple[str, S]:
         """A stream of the best candidate that was not tried and can open one; adds to `tried`.
@@ -114,6 +123,7 @@ class Openings(Generic[S]):
                 error = LegTimeout(f"{name} did not open a stream in time")
             except LegError as refused:
                 error = refused
+            self._refused = name, error
             self._route.failed(name, error)
         raise error or LegUnavailable(f"nobody is left for {self._route.leg}", hint="see: vivavoce routes")
 

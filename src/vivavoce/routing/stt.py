@@ -22,6 +22,10 @@ _REPLAY_MS = 1500.0
 _MARGIN_MS = 60.0
 _KEPT_MS = 28_000.0
 """Sound without a committed word that is heard again at most: more than that holds none."""
+_HURRIED_MS, _HURRY_MS, _LEAST_MS = 2000.0, 200.0, 700.0
+"""Who takes over in mid-speech and speaks only when asked is asked so often for so long, or until words are committed:
+what the one before had said of them is lost, and the listener waits. Sound shorter than the last is not asked about.
+"""
 _AUTO = "auto"
 
 
@@ -58,11 +62,13 @@ class RoutedStt:
 
 @dataclass(slots=True, eq=False)
 class _Serving:
-    """Who recognises now; `over` is done when somebody else does."""
+    """Who recognises now; `over` is done when somebody else does. it hurries while it owes words of
+    its predecessor's."""
 
     engine: str
     stream: SttStream
     over: asyncio.Future[None]
+    hurry_until_ms: float = 0.0
     cadence_ms: float | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +101,7 @@ class RoutedSttStream:
         self._asked: tuple[int, float] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._pushed_s = 0.0
-        self._unanswered_ms = 0.0
+        self._unanswered_ms = self._next_partial_ms = 0.0
 
     @property
     def serving(self) -> str:
@@ -104,8 +110,7 @@ class RoutedSttStream:
 
     async def begin(self) -> None:
         """Open the first stream. Raises what the last candidate said where none can."""
-        name, stream = await self._openings.next(tried=set())
-        self._serve(name, stream)
+        self._serve(*await self._openings.first())
 
     async def push(self, pcm: Pcm, *, voiced: bool = True) -> None:
         self._pushed += 1
@@ -121,6 +126,8 @@ class RoutedSttStream:
             self._fail(serving, error)
             return
         self._watch(serving, pcm.duration_ms, voiced)
+        if pcm.end_ms < serving.hurry_until_ms and voiced and serving.cadence_ms is None:
+            self._hurry(serving, pcm.end_ms)
 
     def partial(self) -> None:
         if self._serving is not None:
@@ -140,6 +147,8 @@ class RoutedSttStream:
 
     def commit(self, words: Sequence[Word]) -> None:
         self._committed.extend(words)
+        if words and self._serving is not None:
+            self._serving.hurry_until_ms = 0.0
         if self._committed:
             last_ms = self._committed[-1].end_ms
             recent = [word for word in self._committed if word.start_ms >= last_ms - _REPLAY_MS]
@@ -153,7 +162,7 @@ class RoutedSttStream:
         self._sound.clear()
         self._committed.clear()
         self._asked = None
-        self._unanswered_ms = 0.0
+        self._unanswered_ms = self._next_partial_ms = 0.0
         self._disarm()
         self._down = False
         self._error = None
@@ -273,6 +282,7 @@ class RoutedSttStream:
                 heard = sound.number
         self._joining = None
         serving = self._serve(name, stream)
+        serving.hurry_until_ms = self._sound[-1].pcm.end_ms + _HURRIED_MS if self._sound else 0.0
         if self._asked is not None:
             self._await_final(serving)
             await stream.finalise(self._asked[0])
@@ -298,6 +308,11 @@ class RoutedSttStream:
                     self._fail(serving, LegTimeout(reason))
                 self._unanswered_ms = 0.0
         self._pushed_s = now_s
+
+    def _hurry(self, serving: _Serving, now_ms: float) -> None:
+        if now_ms >= self._next_partial_ms and now_ms - self._sound[0].pcm.start_ms >= _LEAST_MS:
+            self._next_partial_ms = now_ms + _HURRY_MS
+            serving.stream.partial()
 
     def _await_final(self, serving: _Serving) -> None:
         self._disarm()

@@ -111,7 +111,7 @@ class RoutedSpeechStream:
 
     async def begin(self) -> None:
         """Open the first stream. Raises what the last candidate said where none can."""
-        self._serve(*await self._openings.next(tried=set()))
+        self._serve(*await self._openings.first())
 
     async def push(self, text: str, epoch: int, *, speed: float = 1.0, lead_ms: float = 0.0) -> None:
         serving = await self._ready()
