@@ -97,16 +97,15 @@ class Openings(Generic[S]):
 
     async def first(self) -> tuple[str, S]:
         """A stream of the best candidate that can open one; where that is not the first choice, it is told why."""
-        tried: set[str] = set()
-        name, stream = await self.next(tried=tried)
+        name, stream = await self.next(tried=set(), patience=PATIENCE)
         if self._refused is not None:
             self._route.switched(self._refused[0], name, str(self._refused[1]))
         return name, stream
 
-    async def next(self, *, tried: set[str]) -> tuple[str, S]:
+    async def next(self, *, tried: set[str], patience: int = 1) -> tuple[str, S]:
         """A stream of the best candidate that was not tried and can open one; adds to `tried`.
 
-        Who has somebody behind it has its deadline to open. Raises what the last one said where nobody is left.
+        Who has somebody behind it has so many deadlines to open. Raises what the last one said where nobody is left.
         """
         error: LegError | None = None
         while names := self.others(tried):
@@ -117,7 +116,8 @@ class Openings(Generic[S]):
                 self._standby = None
                 return name, stream
             try:
-                async with asyncio.timeout(self._route.triggers(name).deadline_ms / 1000 if names[1:] else None):
+                due_s = patience * self._route.triggers(name).deadline_ms / 1000
+                async with asyncio.timeout(due_s if names[1:] else None):
                     return name, await self._open(name)
             except TimeoutError:
                 error = LegTimeout(f"{name} did not open a stream in time")
