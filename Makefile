@@ -34,6 +34,10 @@ check: setup ## format, lint, types and import floors
 
 bench: setup ## every benchmark's table
 	$(BIN)/vivavoce bench translate --pair en-pt --clips $(CLIPS)
+	$(BIN)/vivavoce bench failover --clips $(CLIPS)
+	$(BIN)/vivavoce bench chat
+	$(BIN)/vivavoce bench media
+	$(BIN)/vivavoce bench agent --clips $(CLIPS)
 
 eval: setup ## quality of every pair
 	$(BIN)/vivavoce bench translate --pair en-pt --parts pairs --clips $(CLIPS)

@@ -1,14 +1,17 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
+from vivavoce.cli import tiers
 from vivavoce.cli.routes import app
 from vivavoce.clock import SystemClock
 from vivavoce.config.holder import ConfigHolder
 from vivavoce.config.load import default_settings
+from vivavoce.config.routes import Tier
 from vivavoce.errors import ConfigError, LegTimeout
 from vivavoce.routing.board import published
 from vivavoce.routing.route import Route
@@ -133,3 +136,7 @@ def test_rollback_needs_a_file() -> None:
     refused = CliRunner().invoke(app, ["rollback"]).exception
     assert isinstance(refused, ConfigError)
     assert "no configuration file is in force" in refused.message
+
+
+def test_tiers_to_choose_from_are_those_of_the_configuration() -> None:
+    assert {tier.value for tier in tiers.Tier} == set(get_args(Tier))

@@ -54,6 +54,8 @@ def test_chosen_engine_leads_and_the_others_stay_behind_it() -> None:
     tts = default_settings().routes.tts
     assert tts.led_by("espeak").order == ["espeak", "kokoro"]
     assert tts.led_by("aura").order == ["aura", "kokoro", "espeak"]
+    tiered = tts.model_copy(update={"tiers": {"free": ["espeak"]}})
+    assert tiered.led_by("aura").order_of("free") == ["aura", "espeak"]
 
 
 @pytest.mark.parametrize(

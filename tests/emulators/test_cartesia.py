@@ -89,7 +89,7 @@ def chunks(said: list[dict[str, Any]], context: str) -> int:
     return sum(each["type"] == "chunk" and each["context_id"] == context for each in said)
 
 
-def test_cancel_stops_only_what_was_not_begun() -> None:
+def test_failure_9_cancel_stops_only_what_was_not_begun() -> None:
     async def main() -> None:
         async with raw(ScriptedSpeech(pace=1.0)) as socket:
             await ask(socket, "a", "Begun already.", more=True)
@@ -103,7 +103,7 @@ def test_cancel_stops_only_what_was_not_begun() -> None:
     run_virtual(main())
 
 
-def test_a_continuation_after_the_end_gets_an_error_and_stops_the_sound() -> None:
+def test_failure_12_a_continuation_after_the_end_gets_an_error_and_stops_the_sound() -> None:
     async def main() -> None:
         async with raw(ScriptedSpeech(pace=1.0)) as socket:
             await ask(socket, "a", "A text that takes a while.", more=False)
@@ -144,7 +144,7 @@ def test_text_waits_for_a_sentence_or_three_seconds_unless_it_is_told_not_to() -
     run_virtual(main())
 
 
-def test_more_contexts_than_the_account_has_are_refused() -> None:
+def test_failure_11_more_contexts_than_the_account_has_are_refused() -> None:
     async def main() -> None:
         async with raw(ScriptedSpeech(pace=1.0), contexts=2) as socket:
             for name in ("a", "b", "c"):
@@ -159,7 +159,7 @@ def test_more_contexts_than_the_account_has_are_refused() -> None:
     run_virtual(main())
 
 
-def test_five_idle_minutes_close_with_1000() -> None:
+def test_failure_10_five_idle_minutes_close_with_1000() -> None:
     async def main() -> None:
         async with raw() as socket:
             begun_s = asyncio.get_running_loop().time()

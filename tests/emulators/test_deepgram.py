@@ -123,7 +123,7 @@ def test_a_turn_ends_by_itself_unless_that_is_off(script: Path) -> None:
     assert asyncio.run(ends("&eot_threshold=1.0")) == ["manual"]
 
 
-def test_ten_seconds_without_anything_end_it_and_text_does_not(script: Path) -> None:
+def test_failure_1_ten_seconds_without_anything_end_it_and_text_does_not(script: Path) -> None:
     async def main() -> tuple[float, tuple[int, str]]:
         loop = asyncio.get_running_loop()
         async with emulator(script=script).serving() as address, socket(address, f"/v1/listen?{V1}") as connection:
@@ -142,7 +142,7 @@ def test_ten_seconds_without_anything_end_it_and_text_does_not(script: Path) -> 
     assert 9.9 < seconds < 10.5
 
 
-def test_an_empty_binary_frame_closes_the_stream(script: Path) -> None:
+def test_failure_2_an_empty_binary_frame_closes_the_stream(script: Path) -> None:
     async def main() -> None:
         async with emulator(script=script).serving() as address, socket(address, f"/v1/listen?{V1}") as connection:
             await connection.send(sound(script)[:64000])

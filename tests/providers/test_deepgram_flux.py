@@ -18,7 +18,9 @@ from vivavoce.audio.pcm import Pcm
 from vivavoce.clock import run_virtual
 from vivavoce.emulators.deepgram import emulator, served
 from vivavoce.emulators.faults import Fault
+from vivavoce.emulators.line import Line
 from vivavoce.emulators.recognition import Scripted
+from vivavoce.emulators.websocket import WebSocketEmulator
 from vivavoce.errors import LegError
 from vivavoce.legs.values import Hypothesis, Word
 from vivavoce.providers.continuous import ContinuousStream, Result
@@ -155,7 +157,7 @@ def test_a_stalled_finalise_stays_unanswered(script: Path) -> None:
     run_virtual(main())
 
 
-def test_7_a_resumed_turn_leaves_no_final_that_stands(script: Path) -> None:
+def test_failure_7_a_resumed_turn_leaves_no_final_that_stands(script: Path) -> None:
     words = json.loads(script.read_text("utf-8"))["clips"][0]["words"]
 
     async def main() -> None:
@@ -166,6 +168,20 @@ def test_7_a_resumed_turn_leaves_no_final_that_stands(script: Path) -> None:
             *partials, final = await heard(stream)
             assert not any(hypothesis.final for hypothesis in partials)
             assert [word.text for word in final.words] == [text for text, _, end_ms in words if end_ms < 2600]
+
+    asyncio.run(main())
+
+
+def test_a_turn_that_cannot_be_read_is_an_error_of_the_leg() -> None:
+    async def odd(line: Line) -> None:
+        async for _ in line:
+            await line.send(TURN | {"languages": [None]})
+
+    async def main() -> None:
+        async with WebSocketEmulator(odd).serving() as address, session(address) as stream:
+            await stream.push(Pcm(np.ones(320, np.int16), 16000))
+            with pytest.raises(LegError, match="AttributeError"):
+                await heard(stream)
 
     asyncio.run(main())
 

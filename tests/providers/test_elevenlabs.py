@@ -7,6 +7,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -137,6 +138,19 @@ def test_a_text_is_heard_trimmed_with_its_words_in_place(rate_hz: int, hear: Hea
     asyncio.run(main())
 
 
+def test_the_address_asks_for_plain_samples_with_times_and_the_language_where_the_model_takes_one() -> None:
+    async def query(**options: Any) -> dict[str, list[str]]:
+        async with elevenlabs(**options) as (provider, emulator), voice(provider):
+            return parse_qs(urlsplit(next(iter(emulator.lines)).path).query)
+
+    asked = asyncio.run(query())
+    assert asked == {
+        "model_id": ["eleven_flash_v2_5"], "output_format": ["pcm_16000"], "auto_mode": ["true"],
+        "sync_alignment": ["true"], "language_code": ["en"],
+    }  # fmt: skip
+    assert "language_code" not in asyncio.run(query(model="eleven_multilingual_v2"))
+
+
 def test_more_epochs_than_contexts_at_once_are_all_heard_in_order(hear: Hear) -> None:
     async def main() -> None:
         async with elevenlabs(SLOW) as (provider, _), voice(provider) as stream:
@@ -189,7 +203,7 @@ def test_failure_13_a_silent_voice_is_kept_open(hear: Hear) -> None:
         async with elevenlabs() as (provider, emulator), voice(provider) as stream:
             await say(stream, "One.", 1)
             await hear(stream, 1)
-            await asyncio.sleep(1)  # the spare socket is open by then
+            await provider._sockets.warm()  # the spare socket
             opened = emulator.connections
             await asyncio.sleep(100)
             await say(stream, "Two.", 2)

@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
+
 from vivavoce.clock import run_virtual
-from vivavoce.errors import LegLost
+from vivavoce.errors import LegError, LegLost
 from vivavoce.providers.contexts import Ended, Event, Failed, Sound
 from vivavoce.providers.shared_socket import SharedSocket
 
@@ -118,6 +120,27 @@ def test_failure_20_a_socket_over_which_nothing_comes_is_left_when_sound_is_over
         await over.send("d", lambda: "d:1", sink=events.append)
         assert second.sent == ["d:1"]
         await over.aclose()
+
+    run_virtual(main())
+
+
+def test_what_is_opened_while_it_is_closed_is_closed_too() -> None:
+    async def main() -> None:
+        socket, opened = _Socket(), asyncio.Event()
+
+        async def take() -> _Socket:
+            await opened.wait()
+            return socket
+
+        over = SharedSocket(take, lambda: decode, provider="test")  # type: ignore[arg-type]
+        connecting = asyncio.create_task(over.connect())
+        await asyncio.sleep(1)
+        await over.aclose()
+        opened.set()
+        with pytest.raises(LegError, match="closed"):
+            await connecting
+        assert not socket.alive
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run_virtual(main())
 

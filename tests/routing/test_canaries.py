@@ -334,7 +334,8 @@ def test_an_answer_that_repeats_the_key_is_not_repeated(kit, name, status, told,
         await reader.readuntil(b"\r\n\r\n")
         body = json.dumps({"error": {"message": f"Incorrect API key provided: {CANARY}", "code": 401}})
         body = f"data: {body}\n\n" if status.startswith("200") else body
-        writer.write(f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n{body}".encode())
+        headers = f"content-length: {len(body)}\r\nretry-after: {CANARY}\r\nconnection: close"
+        writer.write(f"HTTP/1.1 {status}\r\n{headers}\r\n\r\n{body}".encode())
         await writer.drain()
         writer.close()
 

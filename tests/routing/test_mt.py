@@ -10,17 +10,21 @@ from typing import Any
 import pytest
 
 from vivavoce.clock import SystemClock, run_virtual
-from vivavoce.errors import LegError, LegLost, LegTimeout, PairUnavailable
+from vivavoce.errors import LegError, LegLost, LegTimeout, LegUnavailable, ModelError, PairUnavailable
 from vivavoce.legs.values import Clause, TextChunk
 from vivavoce.routing.mt import RoutedTranslator
 from vivavoce.routing.route import Route, Switch
+from vivavoce.routing.spend import Interval, Verdict
 
 CLAUSE = Clause("one two three", 0.0, 900.0, epoch=5)
 
 
 @dataclass
 class Writer:
-    """Implements `Translator`: a word as a chunk, 20 ms apart. Faults: dead, late, cut or stalled after two words."""
+    """Implements `Translator`: a word as a chunk, 20 ms apart.
+
+    Faults: dead, late, cut or stalled after two words, of another pair, without weights.
+    """
 
     name: str
     fault: str = ""
@@ -35,6 +39,8 @@ class Writer:
             raise LegLost(f"{self.name} broke off")
         if self.fault == "pair":
             raise PairUnavailable(f"{self.name} does not know this pair")
+        if self.fault == "weights":
+            raise ModelError(f"{self.name} has no weights")
         try:
             for number, word in enumerate(clause.text.split()):
                 await asyncio.sleep(10.0 if self.fault == "late" else 0.02)
@@ -52,11 +58,11 @@ class Writer:
     async def aclose(self) -> None: ...
 
 
-def routed(kit: Any, *writers: Writer) -> tuple[RoutedTranslator, list[Switch], Route]:
+def routed(kit: Any, *writers: Writer, guard: Any = None) -> tuple[RoutedTranslator, list[Switch], Route]:
     switches: list[Switch] = []
     named = {writer.name: writer for writer in writers}
     route = Route("mt", kit.settings_of(*named), clock=SystemClock(), tell=switches.append)
-    return RoutedTranslator(route, named.__getitem__), switches, route
+    return RoutedTranslator(route, named.__getitem__, guard=guard), switches, route
 
 
 async def text_of(translator: RoutedTranslator) -> str:
@@ -67,7 +73,8 @@ async def text_of(translator: RoutedTranslator) -> str:
 
 
 @pytest.mark.parametrize(
-    ("fault", "after_s"), [("dead", 0.06), ("late", 0.46), ("cut", 0.12), ("stall", 0.5), ("pair", 0.06)]
+    ("fault", "after_s"),
+    [("dead", 0.06), ("late", 0.46), ("cut", 0.12), ("stall", 0.5), ("pair", 0.06), ("weights", 0.06)],
 )
 def test_the_clause_is_begun_again_by_the_next(kit: Any, fault: str, after_s: float) -> None:
     async def main() -> None:
@@ -110,6 +117,21 @@ def test_a_failed_translator_is_left_alone_and_comes_back(kit: Any) -> None:
     run_virtual(main())
 
 
+def test_that_nobody_translates_is_told_once_and_that_somebody_does_again(kit: Any) -> None:
+    async def main() -> None:
+        one, two = Writer("one", "dead"), Writer("two", "dead")
+        translator, switches, _ = routed(kit, one, two)
+        for _ in range(3):
+            with pytest.raises(LegError):
+                await text_of(translator)
+        one.fault = ""
+        await asyncio.sleep(6)
+        await text_of(translator)
+        assert [(s.from_engine, s.to_engine) for s in switches] == [("one", "two"), ("two", None), (None, "one")]
+
+    run_virtual(main())
+
+
 def test_where_nobody_translates_the_last_reason_is_raised(kit: Any) -> None:
     async def main() -> None:
         translator, switches, _ = routed(kit, Writer("one", "dead"), Writer("two", "cut"))
@@ -127,6 +149,29 @@ def test_who_has_nobody_behind_it_is_waited_for_longer_but_not_for_ever(kit: Any
             await text_of(translator)
         assert asyncio.get_running_loop().time() == pytest.approx(2.0, abs=0.1)
         assert switches[-1].to_engine is None
+
+    run_virtual(main())
+
+
+def test_who_may_not_be_paid_any_more_is_followed_by_who_may(kit: Any) -> None:
+    class Guard:
+        def __init__(self, *refused: str) -> None:
+            self.refused, self.asked = refused, list[Interval]()
+
+        def ask(self, interval: Interval) -> Verdict:
+            self.asked.append(interval)
+            return Verdict.DEGRADE if interval.engine in self.refused else Verdict.GO
+
+    async def main() -> None:
+        one, two = Writer("one"), Writer("two")
+        guard = Guard("one")
+        translator, _, route = routed(kit, one, two, guard=guard)
+        assert (await text_of(translator)).startswith("two:")
+        assert guard.asked == [Interval("mt", name, len(CLAUSE.text), "characters") for name in ("one", "two")]
+        assert (one.asked, route.status()[0].failed) == (0, 0)
+        translator, _, _ = routed(kit, one, two, guard=Guard("one", "two"))
+        with pytest.raises(LegUnavailable, match="cap"):
+            await text_of(translator)
 
     run_virtual(main())
 

@@ -9,7 +9,7 @@ from vivavoce.config.load import default_settings
 from vivavoce.config.routes import RouteSettings
 from vivavoce.errors import LegTimeout
 from vivavoce.routing.breaker import State
-from vivavoce.routing.route import Route, Switch, Triggers
+from vivavoce.routing.route import PATIENCE, Route, Switch, Triggers
 
 LATE = LegTimeout("late")
 
@@ -101,24 +101,18 @@ def test_slow_engine_goes_behind_the_others_for_new_streams_only() -> None:
     stage.answers("a", 301)
     stage.answers("b", 299)
     assert stage.route.candidates() == ["b", "c", "a"]
-    assert stage.route.preferred("a") is None
     assert stage.after(61).candidates() == ["a", "b", "c"]
 
 
-def test_going_back_is_preferred_once_a_better_engine_is_well() -> None:
+def test_patience_is_for_who_is_alone_and_did_not_fail() -> None:
     stage = Stage()
-    assert stage.route.preferred("a") is None
+    assert stage.route.patience_ms("a") == PATIENCE * 400
     stage.route.failed("a", LATE)
-    assert stage.route.preferred("b") is None
-    assert stage.route.preferred("c") == "b"
-    assert stage.after(1).preferred("b") == "a"
-    assert stage.route.preferred("b", fits="b".__le__) is None
+    assert stage.route.patience_ms("a") == 400
+    assert stage.after(1).patience_ms("a") == 400
     stage.route.begin("a")
-    assert stage.route.preferred("b") is None
     stage.route.succeeded("a", 10)
-    assert stage.route.preferred("b") == "a"
-    stage.answers("a", 1000)
-    assert stage.route.preferred("b") is None
+    assert stage.route.patience_ms("a") == PATIENCE * 400
 
 
 def test_triggers_are_the_engines_own_then_the_legs_then_the_profiles() -> None:
@@ -183,7 +177,6 @@ def test_new_settings_keep_the_health_of_engines_that_stay() -> None:
     route.end("a")  # its stream goes on to its end
     route.update(settings(order=["a"]))
     assert (route.status()[0].started, route.status()[0].serving) == (1, 0)
-    assert route.preferred("d") == "a"
 
 
 steps = st.lists(
@@ -208,5 +201,3 @@ def test_somebody_is_always_to_be_tried(steps: list[tuple[str, str]], fitting: s
         assert found
         assert set(found) <= fitting
         assert len(set(found)) == len(found)
-        better = route.preferred("c", fits=fitting.__contains__)
-        assert better is None or better in found

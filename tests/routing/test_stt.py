@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vivavoce.audio.pcm import Pcm
 from vivavoce.clock import run_virtual
-from vivavoce.errors import LegError, LegRefused
+from vivavoce.errors import LegError, LegLost, LegRefused, LegUnavailable
+from vivavoce.routing.spend import Interval, Verdict
+from vivavoce.routing.stt import RoutedStt
 
 TEXT = "no no no I said that the the train is late and I am not not amused at all today"
 
@@ -98,11 +102,13 @@ def test_a_final_that_is_late_is_asked_of_the_standby(kit: Any) -> None:
         assert take.text == "what is the time"
         assert take.at_ms[-1] == pytest.approx(1300 + 400 + 80, abs=30)
         assert "within 400 ms" in take.switches[0].reason
+        # The time that was lost before is not the standby's.
+        assert drive.route.status()[1].p50_ms == pytest.approx(80, abs=5)
 
     run_virtual(main())
 
 
-def test_settings_survive_a_failover(kit: Any) -> None:
+def test_failure_21_settings_survive_a_failover(kit: Any) -> None:
     words = kit.said(TEXT)
 
     async def main() -> None:
@@ -158,7 +164,7 @@ def test_where_nobody_is_left_it_is_raised_and_the_next_utterance_is_tried(kit: 
     run_virtual(main())
 
 
-def test_a_provider_that_is_well_again_is_used_again(kit: Any) -> None:
+def test_failure_21_a_provider_that_is_well_again_is_used_again(kit: Any) -> None:
     words = kit.said(TEXT)
 
     async def main() -> None:
@@ -194,6 +200,142 @@ def test_an_engine_that_is_alone_is_waited_for(kit: Any) -> None:
         assert not take.errors
         drive = kit.Drive(kit.Recogniser(words, "one", fault="deaf", cadence_ms=None))
         assert (await drive.run(800)).errors == ["one did not finish within 2000 ms"]
+
+    run_virtual(main())
+
+
+def on_push(engine: Any, after: Callable[[Pcm], Awaitable[None]], *, streams: int = 1) -> None:
+    """Have something happen after each piece of sound that the first streams of an engine take."""
+    opening = engine.open
+
+    async def open_(**options: Any) -> Any:
+        stream = await opening(**options)
+        if engine.opened <= streams:
+            taking = stream.push
+
+            async def push(pcm: Pcm, *, voiced: bool = True) -> None:
+                await taking(pcm, voiced=voiced)
+                await after(pcm)
+
+            stream.push = push
+        return stream
+
+    engine.open = open_
+
+
+async def slowly(pcm: Pcm) -> None:
+    await asyncio.sleep(0.005)
+
+
+def breaks_at(ms: float) -> Callable[[Pcm], Awaitable[None]]:
+    async def after(pcm: Pcm) -> None:
+        if pcm.end_ms > ms:
+            raise LegLost("the connection broke off")
+
+    return after
+
+
+def test_a_connection_that_breaks_is_opened_again_where_nobody_else_is(kit: Any) -> None:
+    words = kit.said(TEXT)
+
+    async def main() -> None:
+        one = kit.Recogniser(words, "one")
+        on_push(one, breaks_at(2500))
+        take = await kit.Drive(one).run(words[-1].end_ms + 100)
+        assert (take.text, take.errors, one.opened) == (TEXT, [], 2)
+        one = kit.Recogniser(words, "one")
+        on_push(one, breaks_at(0), streams=99)
+        take = await kit.Drive(one).run(1000)
+        assert take.errors == ["the connection broke off"]
+        assert one.opened == 1  # nothing ever came of it
+
+    run_virtual(main())
+
+
+def test_a_standby_that_died_unnoticed_is_opened_anew(kit: Any) -> None:
+    words = kit.said(TEXT)
+
+    async def main() -> None:
+        one, two = kit.Recogniser(words, "one"), kit.Recogniser(words, "two")
+        on_push(two, breaks_at(0))
+        drive = kit.Drive(one, two)
+        take = await drive.run(words[-1].end_ms + 100, faults=[(2000.0, "one", "dead")])
+        assert take.text == TEXT
+        assert [switch.to_engine for switch in take.switches] == ["two"]
+        assert two.opened == 2
+        assert drive.route.status()[1].failed == 0
+
+    run_virtual(main())
+
+
+def test_an_utterance_that_ends_during_a_take_over_is_not_heard_in_the_next(kit: Any) -> None:
+    words = [*kit.said("old words"), *kit.said("new", start_ms=5000.0)]
+
+    async def main() -> None:
+        one, two = kit.Recogniser(words, "one"), kit.Recogniser(words, "two")
+        on_push(two, slowly)
+        stream = await kit.Drive(one, two).routed.open(language="en")
+        for number in range(40):
+            await stream.push(kit.frame(number * kit.FRAME_MS))
+        one.fault = "dead"
+        await stream.push(kit.frame(800.0))
+        await asyncio.sleep(0.05)
+        stream.reset()
+        for number in range(15):
+            await stream.push(kit.frame(5000.0 + number * kit.FRAME_MS))
+        await stream.finalise(3)
+        async for hypothesis in stream:
+            if hypothesis.final:
+                assert (hypothesis.text, hypothesis.epoch) == ("new", 3)
+                break
+        await stream.aclose()
+
+    run_virtual(main())
+
+
+def test_closing_during_a_take_over_leaves_no_task_and_no_stream(kit: Any) -> None:
+    async def main() -> None:
+        one, two = kit.Recogniser([], "one"), kit.Recogniser([], "two")
+        on_push(two, slowly)
+        stream = await kit.Drive(one, two).routed.open(language="en")
+        for number in range(40):
+            await stream.push(kit.frame(number * kit.FRAME_MS))
+        one.fault = "dead"
+        await stream.push(kit.frame(800.0))
+        await asyncio.sleep(0.05)
+        await stream.aclose()
+        assert (one.closed, two.closed) == (one.opened, two.opened) == (1, 1)
+        assert len(asyncio.all_tasks()) == 1
+
+    run_virtual(main())
+
+
+def test_a_guard_is_asked_before_each_interval_and_ends_recognition(kit: Any) -> None:
+    class Guard:
+        def __init__(self) -> None:
+            self.asked: list[Interval] = []
+
+        def ask(self, interval: Interval) -> Verdict:
+            self.asked.append(interval)
+            return Verdict.DEGRADE if len(self.asked) > 2 else Verdict.GO
+
+    async def main() -> None:
+        guard, one = Guard(), kit.Recogniser([], "one")
+        drive = kit.Drive(one)
+        stream = await RoutedStt(drive.route, drive.engines.__getitem__, guard=guard).open(language="en")
+        for number in range(20_000 // kit.FRAME_MS):
+            await stream.push(kit.frame(number * kit.FRAME_MS))
+        assert guard.asked == [Interval("stt", "one", 10.0, "seconds")] * 2
+        assert stream.serving == "one"
+        await stream.push(kit.frame(20_000.0))
+        assert stream.serving == ""
+        with pytest.raises(LegUnavailable, match="cap"):
+            async for _ in stream:
+                pass
+        assert drive.take.switches[-1].to_engine is None
+        assert drive.route.status()[0].failed == 0
+        await stream.aclose()
+        assert one.closed == one.opened
 
     run_virtual(main())
 

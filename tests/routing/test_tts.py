@@ -151,6 +151,46 @@ def test_what_was_cancelled_is_not_said_by_the_next_voice(kit: Any) -> None:
     run_virtual(main())
 
 
+def test_a_connection_that_breaks_is_opened_again_where_nobody_else_is(kit: Any) -> None:
+    async def main() -> None:
+        one = kit.Speaker("one")
+        hall = Hall(kit, one)
+        await hall.open()
+        opening = one.open
+
+        async def healed(**options: Any) -> Any:
+            one.fault = ""
+            return await opening(**options)
+
+        one.open = healed
+        await hall.say(CLAUSES)
+        await asyncio.sleep(0.2)
+        one.fault = "dead"
+        await hall.close(after=3)
+        assert (texts(hall), hall.errors) == (CLAUSES, [])
+        assert one.opened == one.closed == 2
+
+    run_virtual(main())
+
+
+def test_a_text_that_is_cancelled_before_its_end_is_waited_for_by_nobody(kit: Any) -> None:
+    async def main() -> None:
+        one, two = kit.Speaker("one"), kit.Speaker("two")
+        hall = Hall(kit, one, two)
+        stream = await hall.open()
+        await stream.push(CLAUSES[1], 1)
+        stream.cancel(1)
+        await stream.flush(1)
+        await stream.push(CLAUSES[1], 1)
+        await asyncio.sleep(5)
+        assert not hall.switches
+        await hall.say({3: CLAUSES[3]})
+        await hall.close(after=3)
+        assert texts(hall) == {3: CLAUSES[3]}
+
+    run_virtual(main())
+
+
 def test_where_nobody_can_speak_clauses_end_silent_and_the_next_is_tried(kit: Any) -> None:
     async def main() -> None:
         one, two = kit.Speaker("one"), kit.Speaker("two")

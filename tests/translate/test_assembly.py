@@ -271,6 +271,15 @@ def test_wish_for_a_voice(settings: Settings, wish: str, language: str, voice: V
     assert session_settings(settings, source="en", target=language, voice=voice).voice == voice.name
 
 
+def test_a_tier_has_its_own_first_voice(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('[routes.tts.tiers]\nfree = ["espeak"]\n', encoding="utf-8")
+    settings = read_settings(path)
+    assert choose_voice(settings, "", language="pt", tier="free") == Voice("espeak", chosen=False)
+    assert choose_voice(settings, "f2", language="pt", tier="free") == Voice("espeak", "f2")
+    assert choose_voice(settings, "", language="pt", tier="pro") == Voice("kokoro", chosen=False)
+
+
 def test_voice_that_breaks_off_is_followed_by_the_next_and_told(tmp_path: Path) -> None:
     told: list[Switch] = []
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.clock import SteppedClock
-from vivavoce.errors import AudioError, OutputError
+from vivavoce.errors import AudioError, LegError, OutputError
 from vivavoce.legs.values import Clause, TextChunk, Word
 from vivavoce.translate.events import Heard, Notice, NoticeKind, Spoken, Translated, UtteranceDone
 
@@ -323,6 +323,21 @@ def test_a_recogniser_that_fails_loses_one_utterance(theatre: Any, latency_ms: f
     assert [said.text for said in stage.told(Translated)] == ["HOW ARE YOU?"]
     assert [notice.kind for notice in stage.told(Notice)].count(NoticeKind.STT_FAILED) == 1
     assert not stage.session._unfinished
+
+
+def test_a_recogniser_that_fails_after_its_final_loses_nothing(theatre: Any) -> None:
+    class Breaking(theatre.Stt):  # type: ignore[misc]
+        async def _answer(self, words: list[Word], final: bool, *args: Any, **options: Any) -> None:
+            await super()._answer(words, final, *args, **options)
+            if final:
+                await asyncio.sleep(0.02)
+                await self._answers.put(LegError("the connection broke off"))
+
+    words = theatre.say("Good morning everybody", 500)
+    stage = theatre.run(lambda: theatre.Stage(words, stt=Breaking(words)))
+    assert [line.text for line in stage.told(Translated)] == ["GOOD MORNING EVERYBODY"]
+    assert [notice.kind for notice in stage.told(Notice)] == [NoticeKind.STT_FAILED]
+    assert stage.told(Notice)[0].at_ms < stage.told(Translated)[0].at_ms
 
 
 def test_what_had_settled_of_an_utterance_that_fails_is_still_translated(theatre: Any) -> None:

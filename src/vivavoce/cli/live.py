@@ -61,6 +61,7 @@ class Job:
     play: bool
     device: str | None
     config: Path | None
+    tier: str
     consent: Consent
     as_json: bool
 
@@ -79,7 +80,7 @@ def run_job(job: Job) -> None:
     settings = holder.settings
     settings.profile()
     _check(job)
-    voice = choose_voice(settings, job.voice, language=job.target) if job.dubbed else None
+    voice = choose_voice(settings, job.voice, language=job.target, tier=job.tier) if job.dubbed else None
     record = SessionRecord()
     load = machine_load()
     console = Console(stderr=job.as_json, highlight=False)
@@ -166,6 +167,7 @@ async def _run(
                 source=job.spoken,
                 target=job.target,
                 voice=voice,
+                tier=job.tier,
                 holder=holder,
                 tell=switched,
                 shadows=shadows,

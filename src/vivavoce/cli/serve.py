@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vivavoce.cli.tiers import TierOption
+
 if TYPE_CHECKING:
     from vivavoce.config.settings import ServeSettings
     from vivavoce.errors import ConfigError
@@ -27,6 +29,7 @@ def serve(
         int | None,
         typer.Option(min=0, max=65535, help="Port of the calls' sound; 0 is any.", show_default="serve.media_port"),
     ] = None,
+    tier: TierOption = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
 ) -> None:
     """Answer telephone calls after a script, over Twilio, Asterisk, or both (docs/telephone.md).
@@ -50,12 +53,12 @@ def serve(
     asked = {name: value for name, value in options.items() if value is not None}
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_serve(script, config, asked))
+            runner.run(_serve(script, config, tier or "", asked))
         except asyncio.CancelledError:
             raise typer.Exit(INTERRUPTED) from None
 
 
-async def _serve(script: Path, config: Path | None, asked: dict[str, object]) -> None:
+async def _serve(script: Path, config: Path | None, tier: str, asked: dict[str, object]) -> None:
     import asyncio
     import logging
     import os
@@ -84,7 +87,7 @@ async def _serve(script: Path, config: Path | None, asked: dict[str, object]) ->
         log.error("%s; the settings stay as they are", error.message)
 
     async with (
-        open_agent(holder.settings, load_script(script), holder=holder, tell=switched) as agent,
+        open_agent(holder.settings, load_script(script), tier=tier, holder=holder, tell=switched) as agent,
         watched(holder, clock=clock, refused=refused),
         published(agent.routes, command="vivavoce serve", clock=clock),
     ):

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from vivavoce.cli.tiers import TierOption
+
 
 class Mode(StrEnum):
     DUB = "dub"
@@ -37,6 +39,7 @@ def translate(
     ] = False,
     device: Annotated[str | None, typer.Option(help="Microphone to use with mic.", show_default=False)] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="List the language pairs and leave.")] = False,
+    tier: TierOption = None,
     allow_shadow: Annotated[
         str,
         typer.Option(
@@ -81,6 +84,7 @@ def translate(
             play=play,
             device=device,
             config=config,
+            tier=tier or "",
             consent=Consent.parse(allow_shadow),
             as_json=as_json,
         )

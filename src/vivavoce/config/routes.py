@@ -74,8 +74,12 @@ class RouteSettings(Section):
 
     def led_by(self, engine: str) -> RouteSettings:
         """A copy in which this engine comes first, whatever the tier."""
-        order = [engine, *(other for other in self.order if other != engine)]
-        return self.model_copy(update={"order": order, "tiers": {}})
+
+        def led(order: list[str]) -> list[str]:
+            return [engine, *(other for other in order if other != engine)]
+
+        tiers = {tier: led(order) for tier, order in self.tiers.items()}
+        return self.model_copy(update={"order": led(self.order), "tiers": tiers})
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Every engine that is named, after the key that names it."""

@@ -24,7 +24,7 @@ from vivavoce.emulators.websocket import Emulator, Handle, Refusal, WebSocketEmu
 LISTEN, FLUX = "/v1/listen", "/v2/listen"
 KINDS = {
     "net0000": "closes with 1011 NET-0000 at the next message, whether it is KeepAlive or sound",
-    "data0000": "closes with 1008 DATA-0000 at the next sound",
+    "data0000": "closes with DATA-0000 and that code (1008) at the next sound",
     "metadata-0": "says Metadata with a duration of 0 at the next message, and breaks off",
     "resumed": "Flux: says EagerEndOfTurn at the next words, and then TurnResumed",
     **aura.KINDS,

@@ -112,7 +112,9 @@ class Connection:
         elif self.line.fault("metadata-0"):
             await self.line.send(metadata(duration_s=0.0))
             self.line.abort()
-        elif isinstance(message, bytes) and (self.line.fault("data0000") or not self._decodable(message)):
+        elif isinstance(message, bytes) and (fault := self.line.fault("data0000")) is not None:
+            await self.line.close(int(fault.number(1008)), DATA_0000)
+        elif isinstance(message, bytes) and not self._decodable(message):
             await self.line.close(1008, DATA_0000)
         else:
             return False

@@ -35,7 +35,10 @@ Report = Callable[[str, float, float], None]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailoverPlan:
-    """`runs` faults, half of them over each of the `backings`, over so many `recordings` of at most 8 s."""
+    """`runs` faults, half of them over each of the `backings`, over so many `recordings` of at most 8 s.
+
+    `cost` also measures what the router and a shadow take of a session that is well.
+    """
 
     clips: Sequence[Clip]
     source: str = "en"
@@ -44,6 +47,7 @@ class FailoverPlan:
     recordings: int = 10
     backings: Sequence[Backing] = tuple(Backing)
     seed: int = 7
+    cost: bool = True
 
 
 class FailoverBench:
@@ -80,7 +84,8 @@ class FailoverBench:
                 async with open_stage(backing, folder=folder, script=script) as stage:
                     self.settings = stage.settings
                     await self._sessions(stage, recordings, runs)
-            assert self.settings is not None
+            if not chosen.cost or self.settings is None:
+                return
             self._tell("router alone")
             self._more |= await router_cost(self.settings.routes.stt)
             self._tell("shadow")
@@ -125,6 +130,7 @@ class FailoverBench:
     def figures(self) -> dict[str, Any]:
         """What is there so far; what had nothing to rest on is left out."""
         every = [outcome for outcomes in self.outcomes.values() for outcome in outcomes]
+        waits = [wait_ms for twin in self._twins.values() for wait_ms in twin.commit_waits_ms()]
         gaps = [self._extra_gap_ms(backing, o) for backing, outcomes in self.outcomes.items() for o in outcomes]
         figures: dict[str, Any] = {
             "runs": len(every),
@@ -134,6 +140,7 @@ class FailoverBench:
             Backing.MODELS: self._models(),
             "extra_gap_ms": latency_figures(gaps) if gaps else None,
             **_served(every),
+            "commit_without_fault_ms": latency_figures(waits) if waits else None,
             "failed": [
                 f"{o.fault.leg} {o.fault.kind}: {o.error or 'a line was not spoken'}"
                 for o in every

@@ -79,6 +79,15 @@ class Outcome:
     def survived(self) -> bool:
         return not self.error and self.lines > 0 and not self.unspoken
 
+    def commit_waits_ms(self) -> list[float]:
+        """For each committed word but the last: how long after the next one was said it was committed."""
+        return [at_ms - self.possible_ms(word, at_ms) for word, at_ms in self.commits[:-1]]
+
+    def possible_ms(self, word: Word, at_ms: float) -> float:
+        """When a word that was committed at a moment could be at the earliest: a newest word never is."""
+        following = next((each for each in self.words if each.start_ms >= word.end_ms), word)
+        return min(following.end_ms, at_ms)
+
     def against(self, words: Sequence[Word]) -> Changes:
         """Its words against those that were said, or its twin's."""
         return changes(words, self.words)
@@ -174,9 +183,7 @@ def _served(
     word, at_ms = found
     # The first word that the twin committed after the fault is the first that was missing.
     due_ms = next((twin_ms for _, twin_ms in twin.commits if twin_ms >= fault_ms), at_ms)
-    following = next((each for each in outcome.words if each.start_ms >= word.end_ms), word)
-    possible_ms = min(following.end_ms, at_ms)
-    return Served(at_ms - max(fault_ms, possible_ms), max(0.0, at_ms - due_ms))
+    return Served(at_ms - max(fault_ms, outcome.possible_ms(word, at_ms)), max(0.0, at_ms - due_ms))
 
 
 def plan(

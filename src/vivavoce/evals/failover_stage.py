@@ -101,21 +101,20 @@ async def emulated(provider: str, *options: str) -> AsyncIterator[Emulated]:
 async def open_stage(backing: Backing, *, folder: Path, script: Path) -> AsyncIterator[Stage]:
     """Emulators for all legs, two a leg where they are scripted; `folder` takes the configuration file."""
     options = ("--script", str(script)) if backing is Backing.SCRIPTED else ("--models",)
-    order: dict[str, list[str]] = {}
+    count = 2 if backing is Backing.SCRIPTED else 1
+    wanted = [(leg, provider, f"{provider}-{n}") for leg, provider in PROVIDERS.items() for n in range(1, count + 1)]
+    order: dict[str, list[str]] = {leg: [] for leg in PROVIDERS}
+    primaries: dict[str, Emulated] = {}
     engines, tables = [], []
     async with AsyncExitStack() as stack:
-        primaries: dict[str, Emulated] = {}
-        for leg, provider in PROVIDERS.items():
-            names = [f"{provider}-1", f"{provider}-2"][: 2 if backing is Backing.SCRIPTED else 1]
+        starting = (stack.enter_async_context(emulated(provider, *options)) for _, provider, _ in wanted)
+        for (leg, provider, name), started in zip(wanted, await asyncio.gather(*starting), strict=True):
             path, scheme = _ENGINES[provider]
-            for name in names:
-                started = await stack.enter_async_context(emulated(provider, *options))
-                primaries.setdefault(leg, started)
-                engines.append(f'{name} = "{path}"')
-                tables.append(
-                    f"[engines.options.{name}]\n{_options(provider, f'{scheme}://{started.address}', backing)}"
-                )
-            order[leg] = names
+            primaries.setdefault(leg, started)
+            order[leg].append(name)
+            engines.append(f'{name} = "{path}"')
+            options_of = _options(provider, f"{scheme}://{started.address}", backing)
+            tables.append(f"[engines.options.{name}]\n{options_of}")
         if backing is Backing.MODELS:
             for leg, name in (("stt", "whisper"), ("mt", "pairs"), ("tts", "espeak")):
                 order[leg].append(name)

@@ -25,6 +25,8 @@ ROWS = (
     ("the same, p95", "< 400", "switch_dead_ms.p95", "{:.0f}"),
     ("stalled → somebody else serves, p50, ms", "", "switch_stall_ms.p50", "{:.0f}"),
     ("the same, p95", "< 800", "switch_stall_ms.p95", "{:.0f}"),
+    ("without a fault: a word could be committed → is, p50, ms", "", "commit_without_fault_ms.p50", "{:.0f}"),
+    ("the same, p95", "", "commit_without_fault_ms.p95", "{:.0f}"),
     ("router, start of a stream, p99, µs", "< 1000", "start_us.p99", "{:.0f}"),
     ("router, a chunk of sound, p99, µs", "< 20", "chunk_us.p99", "{:.1f}"),
     ("shadow at 100 %: the primary's median moves by, ms", "< 10", "shadow_shift_ms", "{:.1f}"),

@@ -9,13 +9,14 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from urllib.parse import urlencode
 
 from vivavoce.errors import LegRefused, LegUnavailable
 from vivavoce.providers.contexts import ContextStream, Ended, Event, Sink, Sound
 from vivavoce.providers.secrets import secret
 from vivavoce.providers.shared_socket import Decode, SharedSocket
-from vivavoce.providers.sockets import SocketPool
+from vivavoce.providers.sockets import SocketPools
 from vivavoce.providers.voicing import nearest_rate
 
 _RATES_HZ = (8000, 16000, 24000, 32000, 48000)
@@ -109,7 +110,9 @@ class Aura:
     ) -> None:
         self._url, self._voice, self._due_s = url.rstrip("/"), voice, due_s
         self._key = secret(key)
-        self._pools: dict[str, SocketPool] = {}
+        self._sockets = SocketPools(
+            provider="aura", headers={"Authorization": f"Token {self._key.reveal()}"}, key=self._key
+        )
 
     async def open(self, *, voice: str, language: str, rate_hz: int) -> ContextStream:
         made_hz = nearest_rate(rate_hz, _RATES_HZ)
@@ -117,7 +120,9 @@ class Aura:
         if not model:
             raise LegUnavailable(f"Aura has no voice for {language!r}", hint=f"it speaks {', '.join(VOICES)}")
         codec = Codec(scrub=self._key.scrub)
-        socket = SharedSocket(self._pool(model, made_hz).take, codec.begin, provider="aura")
+        query = urlencode({"model": model, "encoding": "linear16", "sample_rate": made_hz})
+        take = partial(self._sockets.take, f"{self._url}/v1/speak?{query}")
+        socket = SharedSocket(take, codec.begin, provider="aura")
         await socket.connect()
         return ContextStream(_Wire(socket, codec), rate_hz=rate_hz, made_hz=made_hz, at_once=1, due_s=self._due_s)
 
@@ -125,18 +130,7 @@ class Aura:
         """Nothing: which socket will be needed is known when a voice is opened."""
 
     async def aclose(self) -> None:
-        await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
-
-    def _pool(self, model: str, made_hz: int) -> SocketPool:
-        query = urlencode({"model": model, "encoding": "linear16", "sample_rate": made_hz})
-        if query not in self._pools:
-            self._pools[query] = SocketPool(
-                f"{self._url}/v1/speak?{query}",
-                provider="aura",
-                headers={"Authorization": f"Token {self._key.reveal()}"},
-                key=self._key,
-            )
-        return self._pools[query]
+        await self._sockets.aclose()
 
 
 class _Wire:

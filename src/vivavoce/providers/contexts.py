@@ -200,11 +200,13 @@ class ContextStream:
         self._order.clear()
         self._arrived.set()
         self._taken.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSING_S):
-                while self._to_cancel:
-                    await self._cancel_next()
-        await self._wire.aclose()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING_S):
+                    while self._to_cancel:
+                        await self._cancel_next()
+        finally:
+            await self._wire.aclose()
 
     async def _room(self) -> None:
         while not self._closed and (

@@ -15,7 +15,7 @@ from vivavoce.audio.pcm import Samples
 from vivavoce.errors import LegError
 from vivavoce.legs.values import Word
 from vivavoce.providers.continuous import ContinuousStream, Result
-from vivavoce.providers.deepgram_socket import DeepgramSocket, DeepgramSockets
+from vivavoce.providers.deepgram_socket import DeepgramSocket, deepgram_sockets
 from vivavoce.providers.secrets import secret
 
 KEEP_ALIVE = '{"type":"KeepAlive"}'
@@ -89,13 +89,15 @@ class Deepgram:
     ) -> None:
         self._url, self._model, self._cadence_ms = url.rstrip("/"), model, cadence_ms
         self._extra = dict(extra or {})
-        self._sockets = DeepgramSockets(key=secret(key), idle=KEEP_ALIVE, spare=spare)
+        self._key = secret(key)
+        self._sockets = deepgram_sockets(key=self._key, idle=KEEP_ALIVE, spare=spare)
 
     async def open(self, *, language: str, keyterms: Sequence[str] = (), rate_hz: int = 16000) -> ContinuousStream:
         query = listen_query(
             model=self._model, language=language, keyterms=keyterms, rate_hz=rate_hz, extra=self._extra
         )
-        socket = await self._sockets.take(f"{self._url}/v1/listen?{query}")
+        taken = await self._sockets.take(f"{self._url}/v1/listen?{query}")
+        socket = DeepgramSocket(taken, key=self._key, idle=KEEP_ALIVE)
         return ContinuousStream(_Line(socket), language=language, rate_hz=rate_hz, cadence_ms=self._cadence_ms)
 
     async def warm_up(self) -> None:

@@ -17,7 +17,7 @@ from vivavoce.audio.pcm import Samples
 from vivavoce.errors import LegError, LegLost
 from vivavoce.legs.values import Word
 from vivavoce.providers.continuous import ContinuousStream, Result
-from vivavoce.providers.deepgram_socket import DeepgramSocket, DeepgramSockets
+from vivavoce.providers.deepgram_socket import DeepgramSocket, deepgram_sockets
 from vivavoce.providers.secrets import secret
 from vivavoce.providers.utterance import spread_words
 
@@ -88,11 +88,13 @@ class DeepgramFlux:
     ) -> None:
         self._url, self._model, self._cadence_ms = url.rstrip("/"), model, cadence_ms
         self._extra = dict(extra or {})
-        self._sockets = DeepgramSockets(key=secret(key), idle=CONFIGURE, spare=spare)
+        self._key = secret(key)
+        self._sockets = deepgram_sockets(key=self._key, idle=CONFIGURE, spare=spare)
 
     async def open(self, *, language: str, keyterms: Sequence[str] = (), rate_hz: int = 16000) -> ContinuousStream:
         query = flux_query(model=self._model, language=language, keyterms=keyterms, rate_hz=rate_hz, extra=self._extra)
-        socket = await self._sockets.take(f"{self._url}/v2/listen?{query}")
+        taken = await self._sockets.take(f"{self._url}/v2/listen?{query}")
+        socket = DeepgramSocket(taken, key=self._key, idle=CONFIGURE)
         line = _Line(socket, rate_hz=rate_hz)
         return ContinuousStream(line, language=language, rate_hz=rate_hz, cadence_ms=self._cadence_ms)
 
@@ -112,7 +114,7 @@ class _Line:
         self._in_turn = False
         self._heard_until_ms = 0.0
         self._asked: list[float] = []
-        self._told: asyncio.Queue[Result | LegError] = asyncio.Queue(maxsize=64)
+        self._told: asyncio.Queue[Result | Exception] = asyncio.Queue(maxsize=64)
         self._listening = asyncio.create_task(self._listen())
         self._waiting: set[asyncio.Task[None]] = set()
 
@@ -145,7 +147,7 @@ class _Line:
             async for said in self._socket:
                 if (found := result(said)) is not None:
                     await self._hear(found, begun=said["event"] == "StartOfTurn")
-        except LegError as error:
+        except Exception as error:  # the task's edge: whoever iterates would wait for ever
             await self._told.put(error)
 
     async def _hear(self, found: Result, *, begun: bool) -> None:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+
+from pydantic_core import from_json
 
 from vivavoce.audio.pcm import Samples
 from vivavoce.errors import LegError, LegLost
 from vivavoce.providers.secrets import Secret
-from vivavoce.providers.sockets import Socket, SocketPool
+from vivavoce.providers.sockets import Socket, SocketPools
 
 CLOSE = '{"type":"CloseStream"}'
 KEEP_ALIVE_S = 4.0
 _GOODBYE_S = 0.5
-_POOLS = 4
 
 
 def decoded(message: str | bytes, *, scrub: Callable[[str], str] = str) -> dict[str, Any]:
     """A message as JSON. Raises LegError for what is none, and for an `Error`, whose text `scrub` goes over."""
     said: Any = None
     try:
-        said = json.loads(message)
+        said = from_json(message)  # in less than half of json's time
         kind = said["type"]
         failed = ""
     except (ValueError, KeyError, TypeError) as error:
@@ -36,37 +35,16 @@ def decoded(message: str | bytes, *, scrub: Callable[[str], str] = str) -> dict[
     return said  # type: ignore[no-any-return]
 
 
-class DeepgramSockets:
-    """Sockets by URL; one more than is used is kept open for each of the last few URLs, by text that says `idle`."""
-
-    def __init__(self, *, key: Secret, idle: str, spare: int) -> None:
-        self._key, self._idle, self._spare = key, idle, spare
-        self._pools: OrderedDict[str, SocketPool] = OrderedDict()
-
-    async def take(self, url: str) -> DeepgramSocket:
-        """Raises LegRefused, LegLost or LegTimeout where none can be opened."""
-        pool = self._pools.get(url)
-        if pool is None:
-            pool = self._pools[url] = SocketPool(
-                url,
-                provider="deepgram",
-                headers={"Authorization": f"Token {self._key.reveal()}"},
-                key=self._key,
-                spare=self._spare,
-                idle=self._idle,
-                idle_every_s=KEEP_ALIVE_S,
-            )
-        self._pools.move_to_end(url)
-        if len(self._pools) > _POOLS:
-            await self._pools.popitem(last=False)[1].aclose()
-        return DeepgramSocket(await pool.take(), key=self._key, idle=self._idle)
-
-    async def warm(self) -> None:
-        await asyncio.gather(*(pool.warm() for pool in self._pools.values()))
-
-    async def aclose(self) -> None:
-        await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
-        self._pools.clear()
+def deepgram_sockets(*, key: Secret, idle: str, spare: int) -> SocketPools:
+    """One socket more than is used is kept open for each URL, by text that says `idle`."""
+    return SocketPools(
+        provider="deepgram",
+        headers={"Authorization": f"Token {key.reveal()}"},
+        key=key,
+        spare=spare,
+        idle=idle,
+        idle_every_s=KEEP_ALIVE_S,
+    )
 
 
 class DeepgramSocket:

@@ -1,4 +1,4 @@
-"""ElevenLabs over `multi-stream-input`: a socket for each voice, five contexts at once on it, characters with times.
+"""ElevenLabs over `multi-stream-input`: a socket for each voice, several contexts at once on it, characters with times.
 
 Sources: elevenlabs.io/docs (multi-context WebSocket) and the official client 2.78.0. Requests have `context_id`,
 answers `contextId`.
@@ -6,11 +6,11 @@ answers `contextId`.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,12 +19,13 @@ from vivavoce.legs.values import Word
 from vivavoce.providers.contexts import ContextStream, Ended, Event, Failed, Sink, Sound, Times
 from vivavoce.providers.secrets import secret
 from vivavoce.providers.shared_socket import Decode, SharedSocket
-from vivavoce.providers.sockets import SocketPool
+from vivavoce.providers.sockets import SocketPools
 from vivavoce.providers.voicing import nearest_rate
 
 _RATES_HZ = (8000, 16000, 22050, 24000, 44100, 48000)
 _SPEEDS = (0.7, 1.2)
-_AT_ONCE = 5
+_AT_ONCE = 2
+"""A socket takes five, and one that was given up counts until the provider has closed it."""
 _KEEP_ALIVE = '{"text": ""}'
 _KEEP_ALIVE_S = 15.0
 _STATUSES = {"max_active_conversations": 429, "rate_limit_exceeded": 429, "too_many_concurrent_requests": 429}
@@ -147,13 +148,19 @@ class ElevenLabs:
         self._url, self._model, self._voice = url.rstrip("/"), model, voice
         self._keep_alive_s, self._due_s = keep_alive_s, due_s
         self._key = secret(key)
-        self._pools: dict[str, SocketPool] = {}
+        self._sockets = SocketPools(
+            provider="elevenlabs",
+            headers={"xi-api-key": self._key.reveal()},
+            key=self._key,
+            idle=_KEEP_ALIVE,
+            idle_every_s=keep_alive_s,
+        )
 
     async def open(self, *, voice: str, language: str, rate_hz: int) -> ContextStream:
         made_hz = nearest_rate(rate_hz, _RATES_HZ)
         codec = Codec(rate_hz=made_hz, scrub=self._key.scrub)
         socket = SharedSocket(
-            self._pool(voice or self._voice, language, made_hz).take,
+            partial(self._sockets.take, self._address(voice or self._voice, language, made_hz)),
             codec.begin,
             provider="elevenlabs",
             keep_alive=_KEEP_ALIVE,
@@ -168,23 +175,18 @@ class ElevenLabs:
         """Nothing: which socket will be needed is known when a voice is opened."""
 
     async def aclose(self) -> None:
-        await asyncio.gather(*(pool.aclose() for pool in self._pools.values()))
+        await self._sockets.aclose()
 
-    def _pool(self, voice: str, language: str, made_hz: int) -> SocketPool:
-        query = {"model_id": self._model, "output_format": f"pcm_{made_hz}", "auto_mode": "true"}
+    def _address(self, voice: str, language: str, made_hz: int) -> str:
+        query = {
+            "model_id": self._model,
+            "output_format": f"pcm_{made_hz}",
+            "auto_mode": "true",
+            "sync_alignment": "true",  # times with every piece of sound
+        }
         if self._model.endswith("v2_5"):
             query["language_code"] = language  # other models refuse it
-        url = f"{self._url}/v1/text-to-speech/{quote(voice, safe='')}/multi-stream-input?{urlencode(query)}"
-        if url not in self._pools:
-            self._pools[url] = SocketPool(
-                url,
-                provider="elevenlabs",
-                headers={"xi-api-key": self._key.reveal()},
-                key=self._key,
-                idle=_KEEP_ALIVE,
-                idle_every_s=self._keep_alive_s,
-            )
-        return self._pools[url]
+        return f"{self._url}/v1/text-to-speech/{quote(voice, safe='')}/multi-stream-input?{urlencode(query)}"
 
 
 class _Wire:

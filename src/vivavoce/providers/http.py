@@ -120,8 +120,8 @@ class Endpoint:
     async def _refused(self, response: aiohttp.ClientResponse) -> LegRefused:
         body = await Body(response, self).rest()
         hint = _HINTS.get(response.status, "").format(key=self._key or "(there is none)")
-        if wait := response.headers.get("retry-after"):
-            hint = f"it asks to wait {wait[:40]} s; {hint}".rstrip("; ")
+        if (wait := response.headers.get("retry-after", "")).isdecimal():
+            hint = f"it asks to wait {wait[:6]} s; {hint}".rstrip("; ")
         told = self.tell(f"it answered {response.status}: {error_text(body)}")
         return LegRefused(told, hint=hint, status=response.status)
 

@@ -110,6 +110,9 @@ class SharedSocket:
             connection = self._connection
             if connection is None or connection.lost or not connection.socket.alive:
                 connection = self._connection = _Connection(await self._take())
+                if self._closed:  # meanwhile
+                    await connection.socket.aclose()
+                    raise LegError(f"{self._provider}: it was closed")
                 # Before any message is made for it: decoder and messages may share what they know of the socket.
                 self._spawn(self._read(connection, self._decoder()))
                 self._keep()
@@ -145,7 +148,7 @@ class SharedSocket:
                 sink(Failed(context, event.error) if isinstance(event, Failed) else event)
 
     def _keep(self) -> None:
-        if not self._keep_alive:
+        if not self._keep_alive or self._closed:
             return
         if self._keeper is not None:
             self._keeper.cancel()

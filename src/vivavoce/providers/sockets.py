@@ -10,9 +10,11 @@ handled, so that they are not even their context.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
@@ -25,6 +27,9 @@ _SILENT = logging.getLogger("vivavoce.providers.sockets.wire")
 """The library logs whole handshakes, keys and all, where somebody turns debugging on."""
 _SILENT.disabled = True
 _LARGEST = 1 << 22
+_SHOWN = 200
+_AGAIN_S = 30.0
+_POOLS = 4
 
 
 class Socket:
@@ -59,13 +64,14 @@ class Socket:
 
     async def aclose(self) -> None:
         """Close it; who is on the other side need not be well for that."""
-        if self.alive:
-            try:
+        try:
+            if self.alive:
                 async with asyncio.timeout(1.0):
                     await self._connection.close()
-            except TimeoutError:
-                pass
-        self._connection.transport.abort()
+        except TimeoutError:
+            pass
+        finally:
+            self._connection.transport.abort()
 
     def _lost(self, error: ConnectionClosed) -> LegLost:
         frame = error.rcvd
@@ -118,8 +124,11 @@ class SocketPool:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        await asyncio.gather(*(socket.aclose() for socket in self._ready))
-        self._ready.clear()
+        await self._drop_all()
+
+    async def _drop_all(self) -> None:
+        sockets, self._ready = self._ready, deque()
+        await asyncio.gather(*(socket.aclose() for socket in sockets))
 
     def _drop_dead(self) -> None:
         self._ready = deque(socket for socket in self._ready if socket.alive)
@@ -129,26 +138,30 @@ class SocketPool:
             self._keeper = asyncio.create_task(self._refill())
 
     async def _refill(self) -> None:
-        """Keep as many spare sockets as are wanted; one that cannot be opened is tried again when next wanted."""
+        """Keep as many spare sockets as are wanted; one that cannot be opened is tried again after a while."""
         while True:
             self._wanted.clear()
+            wait_s = self._idle_every_s
             try:
                 await self._fill()
-                for socket in [socket for socket in self._ready if self._idle]:
-                    await socket.send(self._idle)
             except (LegRefused, LegLost, LegTimeout):
-                pass  # whoever takes the next one is told
-            try:
-                async with asyncio.timeout(self._idle_every_s):
+                # Whoever takes the next one is told.
+                wait_s = wait_s if self._ready else max(wait_s, _AGAIN_S)
+            for socket in [socket for socket in self._ready if self._idle]:
+                with contextlib.suppress(LegLost):
+                    await socket.send(self._idle)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
                     await self._wanted.wait()
-            except TimeoutError:
-                pass
 
     async def _fill(self) -> None:
         async with self._filling:
             self._drop_dead()
-            while len(self._ready) < self._spare:
-                self._ready.append(await self._open())
+            while len(self._ready) < self._spare and not self._closed:
+                opened = await self._open()  # meanwhile `_ready` may become another
+                self._ready.append(opened)
+        if self._closed:  # meanwhile
+            await self._drop_all()
 
     async def _open(self) -> Socket:
         failed: VivavoceError
@@ -172,11 +185,44 @@ class SocketPool:
         except TimeoutError:
             failed = LegTimeout(f"{self._provider}: no connection within {self._open_timeout_s:.0f} s")
         except (OSError, EOFError, InvalidHandshake) as error:
-            failed = LegLost(f"{self._provider}: no connection: {type(error).__name__}: {error}")
+            failed = LegLost(self._told(f"{self._provider}: no connection: {type(error).__name__}: {error}"))
         raise failed
 
     def _refused(self, error: InvalidStatus) -> LegRefused:
         response = error.response
-        body = bytes(response.body or b"")[:200].decode("utf-8", "replace")
-        text = f"{self._provider} answered {response.status_code} {response.reason_phrase} {body}".rstrip()
-        return LegRefused(self._key.scrub(text) if self._key else text, status=response.status_code)
+        body = bytes(response.body or b"").decode("utf-8", "replace")
+        text = f"{self._provider} answered {response.status_code} {response.reason_phrase} {body}"
+        return LegRefused(self._told(text), status=response.status_code)
+
+    def _told(self, text: str) -> str:
+        # Cut behind the key, and not within it.
+        return (self._key.scrub(text) if self._key else text)[:_SHOWN].rstrip()
+
+
+class SocketPools:
+    """Sockets by URL: pools that have everything else in common. Those of the last few URLs are kept."""
+
+    def __init__(self, **options: Any) -> None:
+        """`options` are those of SocketPool."""
+        self._options = options
+        self._pools: OrderedDict[str, SocketPool] = OrderedDict()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def take(self, url: str) -> Socket:
+        """Raises as SocketPool does."""
+        pool = self._pools.get(url)
+        if pool is None:
+            pool = self._pools[url] = SocketPool(url, **self._options)
+        self._pools.move_to_end(url)
+        if len(self._pools) > _POOLS:
+            closing = asyncio.create_task(self._pools.popitem(last=False)[1].aclose())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        return await pool.take()
+
+    async def warm(self) -> None:
+        await asyncio.gather(*(pool.warm() for pool in self._pools.values()))
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(pool.aclose() for pool in self._pools.values()), *self._closing)
+        self._pools.clear()

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any, Generic, Protocol, TypeVar
 
-from vivavoce.errors import ConfigError, LegError, LegTimeout, LegUnavailable, ModelError
-from vivavoce.routing.route import Route
+from vivavoce.errors import ConfigError, LegError, LegLost, LegTimeout, LegUnavailable, ModelError
+from vivavoce.routing.route import PATIENCE, Route
 
 
 class Leg(Protocol):
@@ -24,9 +24,6 @@ L = TypeVar("L", bound=Leg)
 S = TypeVar("S", bound=Stream)
 T = TypeVar("T")
 
-PATIENCE = 5
-"""So many deadlines are waited for one who has nobody behind it; then the leg is down."""
-
 
 class Engines(Generic[L]):
     """Makes each engine of a route once. An engine that cannot be made, or not be warmed up, is one that failed."""
@@ -41,7 +38,7 @@ class Engines(Generic[L]):
             try:
                 self._made[name] = self._make(name)
             except (ModelError, ConfigError) as error:
-                raise LegUnavailable(f"{name}: {error.message}", hint=error.hint) from error
+                raise lacking(name, error) from error
         return self._made[name]
 
     def speaks(self, name: str, language: str) -> bool:
@@ -84,6 +81,7 @@ class Openings(Generic[S]):
         self._route, self._open, self._fits = route, open_, fits
         self._standby: tuple[str, S] | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._refused: tuple[str, LegError] | None = None
 
     @property
@@ -103,29 +101,70 @@ class Openings(Generic[S]):
         return name, stream
 
     async def next(self, *, tried: set[str], patience: int = 1) -> tuple[str, S]:
-        """A stream of the best candidate that was not tried and can open one; adds to `tried`.
+        """A stream of the best candidate that was not tried and can open one; adds to `tried` whose stream is new.
 
         Who has somebody behind it has so many deadlines to open. Raises what the last one said where nobody is left.
         """
         error: LegError | None = None
         while names := self.others(tried):
             name = names[0]
-            tried.add(name)
             if self._standby is not None and self._standby[0] == name:
                 stream = self._standby[1]
                 self._standby = None
                 return name, stream
+            tried.add(name)
             try:
-                due_s = patience * self._route.triggers(name).deadline_ms / 1000
-                async with asyncio.timeout(due_s if names[1:] else None):
+                due_ms = self._route.patience_ms(name)
+                if names[1:]:
+                    due_ms = patience * self._route.triggers(name).deadline_ms
+                async with asyncio.timeout(due_ms / 1000):
                     return name, await self._open(name)
             except TimeoutError:
                 error = LegTimeout(f"{name} did not open a stream in time")
             except LegError as refused:
                 error = refused
+            except (ModelError, ConfigError) as lacks:
+                error = lacking(name, lacks)
             self._refused = name, error
             self._route.failed(name, error)
         raise error or LegUnavailable(f"nobody is left for {self._route.leg}", hint="see: vivavoce routes")
+
+    async def join(self, *, tried: set[str], take: Callable[[S], Awaitable[None]]) -> tuple[str, S]:
+        """As `next`, but of a stream that took what it is to go on from.
+
+        One that stood by may have broken off unnoticed: then its engine is asked for a new one.
+        """
+        while True:
+            name, stream = await self.next(tried=tried)
+            taken = False
+            try:
+                async with asyncio.timeout(PATIENCE * self._route.triggers(name).deadline_ms / 1000):
+                    await take(stream)
+                taken = True
+                return name, stream
+            except TimeoutError:
+                error: LegError = LegTimeout(f"{name} did not take what was said before")
+            except LegError as refused:
+                error = refused
+            finally:
+                if not taken:
+                    self.leave(stream)
+            if name in tried:
+                self._route.failed(name, error)
+
+    def leave(self, stream: S) -> None:
+        """Close a stream that nobody waits for."""
+        closing = asyncio.create_task(stream.aclose())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def tried(self, name: str, error: LegError, *, answered: bool) -> set[str]:
+        """Who need not be tried after this failure: not who failed, unless only its connection broke and it is alone.
+
+        One that never answered would only break again.
+        """
+        again = answered and isinstance(error, LegLost) and not self.others({name})
+        return set() if again else {name}
 
     def prepare(self, *, serving: str) -> None:
         """Open the standby in the background: a stream of the best candidate beside the one that serves."""
@@ -140,7 +179,7 @@ class Openings(Generic[S]):
         """
         taken = self._standby
         best = next(iter(self._route.candidates(fits=self._fits)), None)
-        if taken is None or best != taken[0]:
+        if taken is None or best != taken[0] or best == name:
             return None
         self._standby = name, stream
         return taken
@@ -150,19 +189,30 @@ class Openings(Generic[S]):
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._standby is not None:
-            await self._standby[1].aclose()
+            self.leave(self._standby[1])
             self._standby = None
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def _prepare(self, name: str) -> None:
         try:
-            stream = await self._open(name)
+            async with asyncio.timeout(PATIENCE * self._route.triggers(name).deadline_ms / 1000):
+                stream = await self._open(name)
             old, self._standby = self._standby, (name, stream)
             if old is not None:
-                await old[1].aclose()
+                self.leave(old[1])
+        except TimeoutError:
+            self._route.failed(name, LegTimeout(f"{name} did not open a stream in time"))
         except LegError as error:
             self._route.failed(name, error)
+        except (ModelError, ConfigError) as lacks:
+            self._route.failed(name, lacking(name, lacks))
         finally:
             self._opening = None
+
+
+def lacking(name: str, error: ModelError | ConfigError) -> LegUnavailable:
+    """What keeps an engine from serving, as an error of its leg: another one may serve."""
+    return LegUnavailable(f"{name}: {error.message}", hint=error.hint)
 
 
 async def until(over: asyncio.Future[None], answers: AsyncIterator[T]) -> T | None:

@@ -8,19 +8,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-from vivavoce.errors import LegError, LegTimeout, LegUnavailable, PairUnavailable
+from vivavoce.errors import ConfigError, LegError, LegTimeout, LegUnavailable, ModelError, PairUnavailable
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.values import Clause, TextChunk
-from vivavoce.routing.engines import PATIENCE, Engines
+from vivavoce.routing.engines import Engines, lacking
 from vivavoce.routing.route import Route
+from vivavoce.routing.spend import Interval, SpendGuard, Verdict
 
 
 class RoutedTranslator:
-    """Implements `Translator` over the engines of a route."""
+    """Implements `Translator` over the engines of a route. Where `guard` says to degrade, the next one is taken."""
 
-    def __init__(self, route: Route, make: Callable[[str], Translator]) -> None:
-        self._route, self._engines = route, Engines(route, make)
+    def __init__(self, route: Route, make: Callable[[str], Translator], *, guard: SpendGuard | None = None) -> None:
+        self._route, self._engines, self._guard = route, Engines(route, make), guard
         self.serving = ""
+        self._down = False
 
     async def translate(
         self,
@@ -38,30 +40,35 @@ class RoutedTranslator:
         while names := [name for name in self._route.candidates() if name not in tried]:
             name = names[0]
             tried.add(name)
-            if self.serving not in ("", name):
-                self._route.switched(self.serving, name, str(error) if error else "the better choice now")
-            self.serving = name
+            if self._guard is not None:
+                interval = Interval(self._route.leg, name, len(clause.text), "characters")
+                if self._guard.ask(interval) is Verdict.DEGRADE:
+                    error = LegUnavailable("the cap of what may be spent on translation is reached")
+                    continue
+            if not self._down:
+                self._goes_to(name, str(error) if error else "the better choice now")
             self._route.begin(name)
             begun_s = loop.time()
             try:
                 chunks = self._engines.get(name).translate(
                     clause, source=source, target=target, context=context, glossary=glossary
                 )
-                deadline_s = self._route.triggers(name).deadline_ms / 1000 * (1 if names[1:] else PATIENCE)
-                text = await _whole(chunks, deadline_s, name)
+                due_ms = self._route.triggers(name).deadline_ms if names[1:] else self._route.patience_ms(name)
+                text = await _whole(chunks, due_ms / 1000, name)
             except PairUnavailable as unable:
                 error = error or unable  # no failure: it was never meant for this pair
             except LegError as failed:
                 self._route.failed(name, error := failed)
+            except (ModelError, ConfigError) as lacks:
+                self._route.failed(name, error := lacking(name, lacks))
             else:
                 self._route.succeeded(name, 1000.0 * (loop.time() - begun_s))
+                self._goes_to(name, "tried again")
                 yield TextChunk(text, clause.epoch, last=True)
                 return
             finally:
                 self._route.end(name)
-        if self.serving:
-            self._route.switched(self.serving, None, str(error))
-            self.serving = ""
+        self._goes_to("", str(error))
         raise error or LegUnavailable("nobody is left for mt", hint="see: vivavoce routes")
 
     async def warm_up(self) -> None:
@@ -69,6 +76,12 @@ class RoutedTranslator:
 
     async def aclose(self) -> None:
         await self._engines.aclose()
+
+    def _goes_to(self, name: str, reason: str) -> None:
+        """From now on `name` translates, "" is nobody. Who is the first to is nothing to tell."""
+        if name != self.serving and (self.serving or self._down):
+            self._route.switched(self.serving or None, name or None, reason)
+        self.serving, self._down = name, not name
 
 
 async def _whole(chunks: AsyncIterator[TextChunk], deadline_s: float, name: str) -> str:

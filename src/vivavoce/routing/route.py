@@ -54,6 +54,8 @@ class EngineStatus:
     share: float
 
 
+PATIENCE: Final = 5
+"""So many deadlines are waited for one who has nobody behind it; then the leg is down."""
 _SAME: Final = EngineRoute.model_validate({})
 
 
@@ -117,18 +119,13 @@ class Route:
             return admitted
         return [min(fitting, key=lambda engine: self._of(engine).breaker.retry_in_s(now_s))]
 
-    def preferred(self, serving: str, *, fits: Callable[[str], bool] = _any) -> str | None:
-        """An engine before the one that serves which is well, and neither slow nor failed: a reason to go back."""
-        now_s = self._now_s()
-        for engine in self._order:
-            if engine == serving:
-                return None
-            if fits(engine) and self._of(engine).breaker.admits(now_s) and not self._slow(engine, now_s):
-                return engine
-        return None
-
     def triggers(self, engine: str) -> Triggers:
         return self._triggers.get(engine) or self._resolved(engine)
+
+    def patience_ms(self, engine: str) -> float:
+        """How long to wait for an engine that has nobody behind it: longer, unless it failed before."""
+        well = self._of(engine).breaker.state(self._now_s()) is State.CLOSED
+        return self.triggers(engine).deadline_ms * (PATIENCE if well else 1)
 
     def begin(self, engine: str) -> None:
         """A stream goes to the engine; one at a time while it is tried again after a failure."""

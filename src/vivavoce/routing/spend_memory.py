@@ -9,6 +9,8 @@ from vivavoce.routing.spend import Interval, Verdict
 
 SECONDS_PER_CHARACTER = 0.06
 """Speech of a text that is still to be spoken, where an engine charges by its length: a usual pace."""
+CHARACTERS_PER_TOKEN = 4.0
+"""Of a text that is still to be translated, and of its translation: a usual count."""
 
 
 class SpendMemory:
@@ -43,4 +45,5 @@ def _quantities(interval: Interval) -> dict[str, float]:
     quantities = {interval.unit: interval.quantity}
     if interval.unit == "characters":
         quantities["seconds"] = interval.quantity * SECONDS_PER_CHARACTER
+        quantities["tokens_in"] = quantities["tokens_out"] = interval.quantity / CHARACTERS_PER_TOKEN
     return quantities

@@ -12,11 +12,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from vivavoce.audio.pcm import Pcm
-from vivavoce.errors import LegError, LegLost, LegTimeout
+from vivavoce.errors import LegError, LegLost, LegTimeout, LegUnavailable
 from vivavoce.legs.stt import SpeechToText, SttStream
 from vivavoce.legs.values import Hypothesis, Word
-from vivavoce.routing.engines import PATIENCE, Engines, Openings, until
-from vivavoce.routing.route import Route
+from vivavoce.routing.engines import Engines, Openings, until
+from vivavoce.routing.route import PATIENCE, Route
+from vivavoce.routing.spend import Interval, SpendGuard, Verdict
 
 _REPLAY_MS = 1500.0
 _MARGIN_MS = 60.0
@@ -26,14 +27,16 @@ _HURRIED_MS, _HURRY_MS, _LEAST_MS = 2000.0, 200.0, 700.0
 """Who takes over in mid-speech and speaks only when asked is asked so often for so long, or until words are committed:
 what the one before had said of them is lost, and the listener waits. Sound shorter than the last is not asked about.
 """
+_INTERVAL_S = 10.0
+"""Of so much sound a guard is asked at a time."""
 _AUTO = "auto"
 
 
 class RoutedStt:
-    """Implements `SpeechToText` over the engines of a route."""
+    """Implements `SpeechToText` over the engines of a route. Where `guard` says to degrade, nobody recognises."""
 
-    def __init__(self, route: Route, make: Callable[[str], SpeechToText]) -> None:
-        self._route, self._engines = route, Engines(route, make)
+    def __init__(self, route: Route, make: Callable[[str], SpeechToText], *, guard: SpendGuard | None = None) -> None:
+        self._route, self._engines, self._guard = route, Engines(route, make), guard
 
     async def open(self, *, language: str, keyterms: Sequence[str] = (), rate_hz: int = 16000) -> RoutedSttStream:
         """Raises what the last candidate said where none can open a stream."""
@@ -44,7 +47,7 @@ class RoutedStt:
         def fits(name: str) -> bool:
             return language == _AUTO or self._engines.speaks(name, language)
 
-        stream = RoutedSttStream(self._route, Openings(self._route, open_, fits))
+        stream = RoutedSttStream(self._route, Openings(self._route, open_, fits), guard=self._guard)
         await stream.begin()
         return stream
 
@@ -62,13 +65,14 @@ class RoutedStt:
 
 @dataclass(slots=True, eq=False)
 class _Serving:
-    """Who recognises now; `over` is done when somebody else does. it hurries while it owes words of
-    its predecessor's."""
+    """Who recognises now; `over` is done when somebody else does. It hurries while it owes its predecessor's words."""
 
     engine: str
     stream: SttStream
     over: asyncio.Future[None]
     hurry_until_ms: float = 0.0
+    answered: bool = False
+    granted_s: float = 0.0
     cadence_ms: float | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,13 +89,12 @@ class _Sound:
 class RoutedSttStream:
     """Implements `SttStream`. Where nobody can serve, that is raised once to whoever iterates; `reset` tries anew."""
 
-    def __init__(self, route: Route, openings: Openings[SttStream]) -> None:
-        self._route, self._openings = route, openings
+    def __init__(self, route: Route, openings: Openings[SttStream], *, guard: SpendGuard | None = None) -> None:
+        self._route, self._openings, self._guard = route, openings, guard
         self._loop = asyncio.get_running_loop()
         self._serving: _Serving | None = None
         self._joining: SttStream | None = None
         self._recovering: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
         self._error: LegError | None = None
         self._down = self._closed = False
         self._changed = asyncio.Event()
@@ -119,6 +122,8 @@ class RoutedSttStream:
         serving = self._serving
         if serving is None:
             self._recover()
+            return
+        if self._guard is not None and not self._granted(serving, self._guard, pcm.duration_ms / 1000):
             return
         try:
             await serving.stream.push(pcm, voiced=voiced)
@@ -201,7 +206,6 @@ class RoutedSttStream:
             await asyncio.gather(self._recovering, return_exceptions=True)
         if serving is not None:
             self._leave(serving)
-        await asyncio.gather(*self._closing, return_exceptions=True)
         await self._openings.aclose()
         self._changed.set()
 
@@ -221,6 +225,9 @@ class RoutedSttStream:
         self._serving = serving = _Serving(name, stream, self._loop.create_future())
         self._unanswered_ms = 0.0
         self._pushed_s = self._loop.time()
+        if self._asked is not None:
+            self._asked = self._asked[0], self._pushed_s  # what it answers late is its own lateness
+            self._await_final(serving)
         self._route.begin(name)
         self._changed.set()
         self._openings.prepare(serving=name)
@@ -231,9 +238,7 @@ class RoutedSttStream:
         if not serving.over.done():
             serving.over.set_result(None)
         self._route.end(serving.engine)
-        closing = asyncio.create_task(serving.stream.aclose())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        self._openings.leave(serving.stream)
 
     def _fail(self, serving: _Serving, error: LegError) -> None:
         if serving is not self._serving or self._closed:
@@ -242,55 +247,75 @@ class RoutedSttStream:
         self._disarm()
         self._route.failed(serving.engine, error)
         self._leave(serving)
-        self._recovering = asyncio.create_task(self._take_over(serving.engine, error))
+        tried = self._openings.tried(serving.engine, error, answered=serving.answered)
+        self._recovering = asyncio.create_task(self._take_over(serving.engine, error, tried))
+
+    def _granted(self, serving: _Serving, guard: SpendGuard, seconds: float) -> bool:
+        """Whether the guard lets this be recognised; where it does not, nobody serves."""
+        serving.granted_s -= seconds
+        if serving.granted_s >= 0:
+            return True
+        if guard.ask(Interval(self._route.leg, serving.engine, _INTERVAL_S, "seconds")) is Verdict.GO:
+            serving.granted_s += _INTERVAL_S
+            return True
+        self._serving = None
+        self._disarm()
+        self._leave(serving)
+        self._give_up(serving.engine, LegUnavailable("the cap of what may be spent on recognition is reached"))
+        return False
+
+    def _give_up(self, failed: str | None, error: LegError) -> None:
+        self._down, self._error = True, error
+        if failed is not None:
+            self._route.switched(failed, None, str(error))
+        self._changed.set()
 
     def _recover(self) -> None:
         """Sound came while nobody serves, after everything was forgotten: try anew."""
         if self._recovering is None and not self._down and not self._closed:
-            self._recovering = asyncio.create_task(self._take_over(None, None))
+            self._recovering = asyncio.create_task(self._take_over(None, None, set()))
 
-    async def _take_over(self, failed: str | None, error: LegError | None) -> None:
-        tried = {failed} if failed else set()
-        reason = str(error) if error else "tried again"
+    async def _take_over(self, failed: str | None, error: LegError | None, tried: set[str]) -> None:
         try:
-            while True:
-                name, stream = await self._openings.next(tried=tried)
-                try:
-                    await self._replay(name, stream)
-                    break
-                except LegError as refused:
-                    self._joining = None
-                    self._route.failed(name, refused)
-                    await stream.aclose()
+            name, stream = await self._openings.join(tried=tried, take=self._replay)
         except LegError as last:
-            self._down, self._error = True, error or last
-            self._route.switched(failed or "", None, reason)
-            self._changed.set()
+            self._give_up(failed, error or last)
         else:
-            self._route.switched(failed or "", name, reason)
+            self._go_on(self._serve(name, stream))
+            self._route.switched(failed, name, str(error) if error else "tried again")
         finally:
-            self._recovering = None
+            self._joining = self._recovering = None
 
-    async def _replay(self, name: str, stream: SttStream) -> None:
-        """Let a new stream hear what is kept, and serve from then on."""
+    async def _replay(self, stream: SttStream) -> None:
+        """Let a new stream hear what is kept, and what comes meanwhile; it may all be forgotten meanwhile, too."""
         self._joining = stream
         stream.commit(tuple(self._committed))
         heard = 0
-        while self._sound and self._sound[-1].number > heard:
-            for sound in [sound for sound in self._sound if sound.number > heard]:
-                await stream.push(sound.pcm, voiced=sound.voiced)
+        asked: tuple[int, float] | None = None
+        while (sound := self._sound_after(heard)) is not None or asked != self._asked:
+            if sound is not None:
                 heard = sound.number
-        self._joining = None
-        serving = self._serve(name, stream)
-        serving.hurry_until_ms = self._sound[-1].pcm.end_ms + _HURRIED_MS if self._sound else 0.0
-        if self._asked is not None:
-            self._await_final(serving)
-            await stream.finalise(self._asked[0])
-        elif self._sound:
-            stream.partial()
+                await stream.push(sound.pcm, voiced=sound.voiced)
+                continue
+            asked = self._asked
+            if asked is not None:
+                await stream.finalise(asked[0])
+
+    def _sound_after(self, number: int) -> _Sound | None:
+        at = max(0, number + 1 - self._sound[0].number) if self._sound else 0
+        return self._sound[at] if at < len(self._sound) else None
+
+    def _go_on(self, serving: _Serving) -> None:
+        """Ask who took over for what its predecessor owes."""
+        if not self._sound:
+            return
+        serving.hurry_until_ms = self._sound[-1].pcm.end_ms + _HURRIED_MS
+        if self._asked is None:
+            serving.stream.partial()
 
     def _answered(self, serving: _Serving, hypothesis: Hypothesis) -> None:
         self._unanswered_ms = 0.0
+        serving.answered = True
         if hypothesis.final and self._asked is not None and hypothesis.epoch == self._asked[0]:
             latency_ms = 1000.0 * (self._loop.time() - self._asked[1])
             self._asked = None

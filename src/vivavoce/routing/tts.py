@@ -17,9 +17,12 @@ from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import LegError, LegLost, LegTimeout, LegUnavailable
 from vivavoce.legs.tts import SpeechStream, Synthesizer
 from vivavoce.legs.values import SpeechChunk
-from vivavoce.routing.engines import PATIENCE, Engines, Openings, until
-from vivavoce.routing.route import Route
+from vivavoce.routing.engines import Engines, Openings, until
+from vivavoce.routing.route import PATIENCE, Route
 from vivavoce.routing.spend import Interval, SpendGuard, Verdict
+
+_CANCELLED = 64
+"""So many epochs that were cancelled are remembered: their text may still be on its way here."""
 
 
 class RoutedSynthesizer:
@@ -82,6 +85,7 @@ class _Serving:
     engine: str
     stream: SpeechStream
     over: asyncio.Future[None]
+    answered: bool = False
 
 
 class RoutedSpeechStream:
@@ -96,8 +100,8 @@ class RoutedSpeechStream:
         self._serving: _Serving | None = None
         self._joining: SpeechStream | None = None
         self._recovering: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
         self._said: dict[int, _Said] = {}
+        self._cancelled: deque[int] = deque(maxlen=_CANCELLED)
         self._ended: deque[int] = deque()
         self._error: LegError | None = None
         self._closed = False
@@ -115,6 +119,8 @@ class RoutedSpeechStream:
 
     async def push(self, text: str, epoch: int, *, speed: float = 1.0, lead_ms: float = 0.0) -> None:
         serving = await self._ready()
+        if epoch in self._cancelled:
+            return
         if self._guard is not None:
             interval = Interval(self._route.leg, serving.engine, len(text), "characters")
             if self._guard.ask(interval) is Verdict.DEGRADE:
@@ -131,6 +137,8 @@ class RoutedSpeechStream:
     async def flush(self, epoch: int) -> None:
         while self._recovering is not None:
             await asyncio.wait([self._recovering])
+        if epoch in self._cancelled:
+            return
         serving = self._serving
         if serving is None:
             self._end([epoch])
@@ -144,6 +152,7 @@ class RoutedSpeechStream:
 
     def cancel(self, epoch: int) -> None:
         self._said.pop(epoch, None)
+        self._cancelled.append(epoch)
         for stream in (self._serving.stream if self._serving else None, self._joining):
             if stream is not None:
                 stream.cancel(epoch)
@@ -188,7 +197,6 @@ class RoutedSpeechStream:
         serving, self._serving = self._serving, None
         if serving is not None:
             self._leave(serving)
-        await asyncio.gather(*self._closing, return_exceptions=True)
         await self._openings.aclose()
         self._changed.set()
 
@@ -199,8 +207,13 @@ class RoutedSpeechStream:
         if self._closed:
             raise LegError("this voice was closed")
         if self._serving is None:
-            self._serve(*await self._openings.next(tried=set()))
-            self._route.switched("", self.serving, "tried again")
+            name, stream = await self._openings.next(tried=set())
+            if self._closed:
+                await stream.aclose()
+                raise LegError("this voice was closed")
+            self._error = None  # of clauses that nobody waits for any more
+            self._serve(name, stream)
+            self._route.switched(None, name, "tried again")
         else:
             self._reconsider(self._serving)
         assert self._serving is not None
@@ -217,9 +230,7 @@ class RoutedSpeechStream:
         if not serving.over.done():
             serving.over.set_result(None)
         self._route.end(serving.engine)
-        closing = asyncio.create_task(serving.stream.aclose())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        self._openings.leave(serving.stream)
 
     def _fail(self, serving: _Serving, error: LegError) -> None:
         if serving is not self._serving or self._closed:
@@ -228,19 +239,12 @@ class RoutedSpeechStream:
         self._disarm()
         self._route.failed(serving.engine, error)
         self._leave(serving)
-        self._recovering = asyncio.create_task(self._take_over(serving.engine, error))
+        tried = self._openings.tried(serving.engine, error, answered=serving.answered)
+        self._recovering = asyncio.create_task(self._take_over(serving.engine, error, tried))
 
-    async def _take_over(self, failed: str, error: LegError) -> None:
-        tried = {failed}
+    async def _take_over(self, failed: str, error: LegError, tried: set[str]) -> None:
         try:
-            while True:
-                name, stream = await self._openings.next(tried=tried)
-                try:
-                    await self._say_rest(stream)
-                    break
-                except LegError as refused:
-                    self._route.failed(name, refused)
-                    await stream.aclose()
+            name, stream = await self._openings.join(tried=tried, take=self._say_rest)
         except LegError:
             # What was under way will not be spoken.
             flushed = [epoch for epoch, said in self._said.items() if said.flushed]
@@ -277,6 +281,7 @@ class RoutedSpeechStream:
         said = self._said.get(chunk.epoch)
         if said is None:
             return False
+        serving.answered = True
         now_s = self._loop.time()
         first = not said.passed_ms and said.since_s is not None
         self._route.succeeded(serving.engine, 1000.0 * (now_s - said.since_s) if first and said.since_s else None)

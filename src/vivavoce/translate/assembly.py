@@ -48,15 +48,16 @@ class Voice:
     chosen: bool = True
 
 
-def choose_voice(settings: Settings, wish: str, *, language: str) -> Voice:
+def choose_voice(settings: Settings, wish: str, *, language: str, tier: str = "") -> Voice:
     """`wish` is an engine, `engine:voice`, a voice of the configuration or of the first engine, or "" for what fits."""
     engine, _, name = wish.partition(":")
     if engine in settings.engines.paths:
         return Voice(engine, name)
     route = settings.routes.tts
     if wish and wish not in route.voices:
-        return Voice(route.order[0], wish)
-    return Voice(route.of(lambda name: speaks(settings, name, language)).order[0], wish, chosen=False)
+        return Voice(route.order_of(tier)[0], wish)
+    first = route.of(lambda name: speaks(settings, name, language)).order_of(tier)[0]
+    return Voice(first, wish, chosen=False)
 
 
 def session_settings(settings: Settings, *, source: str, target: str, voice: Voice | None) -> SessionSettings:
@@ -101,14 +102,15 @@ async def open_legs(
         routes = _Routes(settings, target=target, voice=voice, tier=tier, clock=clock or SystemClock(), tell=tell)
         if holder is not None:
             stack.callback(holder.subscribe(routes.update))
-        stt = RoutedStt(routes.stt, maker.engine)
+        dub_nano = nano_dollars(str(settings.spend.dub_cap_usd))
+        guard = SpendMemory(leg_nano={"tts": dub_nano} if dub_nano else {})
+        stt = RoutedStt(routes.stt, maker.engine, guard=guard)
         stack.push_async_callback(stt.aclose)
-        translator = RoutedTranslator(routes.mt, maker.translator)
+        translator = RoutedTranslator(routes.mt, maker.translator, guard=guard)
         stack.push_async_callback(translator.aclose)
         heard_translator = shadows.mt(translator) if shadows else translator
         synthesizer = None
         if voice is not None:
-            guard = SpendMemory(total_nano=nano_dollars(str(settings.spend.dub_cap_usd)))
             synthesizer = RoutedSynthesizer(routes.tts, maker.synthesizer, guard=guard)
             stack.push_async_callback(synthesizer.aclose)
 

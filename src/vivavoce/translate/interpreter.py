@@ -216,8 +216,8 @@ class Interpreter:
         failed = self._ending or self._current
         self._stt.reset()
         self._agreement.reset()
-        if failed is None:
-            return
+        if failed is None or failed.final is not None:
+            return  # what is known of it to its end is said there
         self._drop_speculation(failed)
         if failed.pending:
             await self._say(failed, failed.pending, certain=True)
