@@ -58,7 +58,7 @@ def test_it_serves_until_ctrl_c_and_obeys_its_input(script: Path, monkeypatch: p
         assert asyncio.run(attempt(first["address"], script)) == "one two three,"
         assert "nonsense" in asked("nonsense")["error"]
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (130, "")
 
 
@@ -68,7 +68,7 @@ async def attempt(address: str, script: Path) -> int | str:
 
     deepgram = Deepgram(url=f"ws://{address}", spare=0)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             stream = await deepgram.open(language="en")
             sound, _ = soundfile.read(script.parent / "clip.wav", dtype="int16")
             await stream.push(Pcm(sound[:32000], 16000))
