@@ -32,6 +32,11 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ELEVENLABS_API_KEY", CANARY)
 
 
+@pytest.fixture(params=[True, False], ids=["multi-stream-input", "stream-input"])
+def contexts(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
 def fault(text: str) -> Fault:
     return Fault.parse(text, known={*GENERAL, *KINDS})
 
@@ -86,6 +91,16 @@ def test_what_is_asked() -> None:
     assert json.loads(codec.close("c")) == {"context_id": "c", "close_context": True}
 
 
+def test_what_is_asked_where_contexts_have_no_names() -> None:
+    codec = Codec(rate_hz=1000)
+    decode = codec.begin()
+    assert json.loads(codec.start("c", speed=2.0)) == {"text": " ", "voice_settings": {"speed": 1.2}}
+    assert json.loads(codec.start("c", speed=1.0)) == {"text": " "}
+    unnamed = audio(bytes(200), "a ", each_ms=50, context="")
+    assert list(decode(unnamed)) == [Times("c", (Word("a", 0, 50),)), Sound("c", bytes(200))]
+    assert list(decode('{"isFinal": true}')) == [Ended("c")]
+
+
 def test_characters_become_words_over_the_bounds_of_messages() -> None:
     decode = Codec(rate_hz=1000).begin()
     two_hundred_ms = bytes(400)
@@ -124,9 +139,9 @@ def test_an_error_fails_every_context_and_shows_no_key(error: str, status: int) 
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 24000, 32000])
-def test_a_text_is_heard_trimmed_with_its_words_in_place(rate_hz: int, hear: Hear) -> None:
+def test_a_text_is_heard_trimmed_with_its_words_in_place(rate_hz: int, contexts: bool, hear: Hear) -> None:
     async def main() -> None:
-        async with elevenlabs() as (provider, _), voice(provider, rate_hz) as stream:
+        async with elevenlabs(contexts=contexts) as (provider, _), voice(provider, rate_hz) as stream:
             await say(stream, "Hello there, world.", 1)
             heard = await hear(stream, 1)
             made, words = bursts("Hello there, world.", rate_hz=rate_hz)
@@ -151,9 +166,9 @@ def test_the_address_asks_for_plain_samples_with_times_and_the_language_where_th
     assert "language_code" not in asyncio.run(query(model="eleven_multilingual_v2"))
 
 
-def test_more_epochs_than_contexts_at_once_are_all_heard_in_order(hear: Hear) -> None:
+def test_more_epochs_than_contexts_at_once_are_all_heard_in_order(contexts: bool, hear: Hear) -> None:
     async def main() -> None:
-        async with elevenlabs(SLOW) as (provider, _), voice(provider) as stream:
+        async with elevenlabs(SLOW, contexts=contexts) as (provider, _), voice(provider) as stream:
             texts = ["One.", "Two.", "Three.", "Four.", "Five.", "Six.", "Seven."]
             for epoch, text in enumerate(texts, 1):
                 await say(stream, text, epoch)
@@ -163,9 +178,9 @@ def test_more_epochs_than_contexts_at_once_are_all_heard_in_order(hear: Hear) ->
     run_virtual(main())
 
 
-def test_a_cancelled_text_is_dropped_and_the_next_one_heard(hear: Hear) -> None:
+def test_a_cancelled_text_is_dropped_and_the_next_one_heard(contexts: bool, hear: Hear) -> None:
     async def main() -> None:
-        async with elevenlabs(SLOW) as (provider, _), voice(provider) as stream:
+        async with elevenlabs(SLOW, contexts=contexts) as (provider, _), voice(provider) as stream:
             await say(stream, "Never to be heard to its very end.", 1)
             assert (await anext(aiter(stream))).epoch == 1
             stream.cancel(1)
@@ -175,9 +190,35 @@ def test_a_cancelled_text_is_dropped_and_the_next_one_heard(hear: Hear) -> None:
     run_virtual(main())
 
 
-def test_speed_shortens_the_sound(hear: Hear) -> None:
+def test_without_contexts_each_text_has_a_socket_that_ends_with_it_and_the_next_ones_is_open_before(hear: Hear) -> None:
     async def main() -> None:
-        async with elevenlabs() as (provider, _), voice(provider) as stream:
+        async with elevenlabs(SLOW, contexts=False) as (provider, emulator), voice(provider) as stream:
+            first = next(iter(emulator.lines))
+            assert urlsplit(first.path).path == "/v1/text-to-speech/any/stream-input"
+            await provider._sockets.warm()
+            await say(stream, "Never to be heard to its very end.", 1)
+            assert (await anext(aiter(stream))).epoch == 1
+            stream.cancel(1)
+            async with asyncio.timeout(1):
+                await first.over()
+            await say(stream, "Two.", 2)
+            await hear(stream, 2)
+            await provider._sockets.warm()
+            await stream.push("Two texts", 3)
+            await stream.push("of one.", 3)
+            await stream.flush(3)
+            assert [word for word, _ in (await hear(stream, 3)).words] == ["Two", "texts", "of", "one."]
+            await stream.aclose()
+            await provider._sockets.warm()
+            await asyncio.sleep(10)
+            assert (len(emulator.lines), emulator.connections) == (1, 4)  # the spare one, and three texts
+
+    run_virtual(main())
+
+
+def test_speed_shortens_the_sound(contexts: bool, hear: Hear) -> None:
+    async def main() -> None:
+        async with elevenlabs(contexts=contexts) as (provider, _), voice(provider) as stream:
             await say(stream, "Hello there.", 1)
             await say(stream, "Hello there.", 2, speed=1.2)
             usual, fast = await hear(stream, 1), await hear(stream, 2)
@@ -187,9 +228,9 @@ def test_speed_shortens_the_sound(hear: Hear) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500])
-def test_failures_4_and_14_a_refused_handshake_is_told_with_its_status(status: int) -> None:
+def test_failures_4_and_14_a_refused_handshake_is_told_with_its_status(status: int, contexts: bool) -> None:
     async def main() -> None:
-        async with elevenlabs(faults=(f"refuse:{status}",)) as (provider, _):
+        async with elevenlabs(faults=(f"refuse:{status}",), contexts=contexts) as (provider, _):
             with pytest.raises(LegRefused) as refused:
                 await provider.open(voice="any", language="en", rate_hz=16000)
             assert refused.value.status == status
@@ -213,10 +254,11 @@ def test_failure_13_a_silent_voice_is_kept_open(hear: Hear) -> None:
     run_virtual(main())
 
 
-def test_failure_13_closed_for_want_of_text_while_text_is_open_is_told(hear: Hear) -> None:
+def test_failure_13_closed_for_want_of_text_while_text_is_open_is_told(contexts: bool, hear: Hear) -> None:
     async def main() -> None:
-        async with elevenlabs(keep_alive_s=math.inf) as (provider, _), voice(provider) as stream:
+        async with elevenlabs(keep_alive_s=math.inf, contexts=contexts) as (provider, _), voice(provider) as stream:
             await stream.push("No end of a sentence", 1)
+            await asyncio.sleep(150)
             with pytest.raises(LegRefused, match="input_timeout_exceeded") as refused:
                 await hear(stream, 1)
             assert refused.value.status == 408
@@ -224,10 +266,10 @@ def test_failure_13_closed_for_want_of_text_while_text_is_open_is_told(hear: Hea
     run_virtual(main())
 
 
-def test_failure_13_closed_for_want_of_text_while_idle_is_no_error(hear: Hear) -> None:
+def test_failure_13_closed_for_want_of_text_while_idle_is_no_error(contexts: bool, hear: Hear) -> None:
     async def main() -> None:
-        async with elevenlabs(keep_alive_s=math.inf) as (provider, _), voice(provider) as stream:
-            await asyncio.sleep(60)
+        async with elevenlabs(keep_alive_s=math.inf, contexts=contexts) as (provider, _), voice(provider) as stream:
+            await asyncio.sleep(200)
             await say(stream, "Two.", 2)
             assert [word for word, _ in (await hear(stream, 2)).words] == ["Two."]
 
@@ -239,10 +281,10 @@ def test_failure_13_closed_for_want_of_text_while_idle_is_no_error(hear: Hear) -
     [("1008", LegLost), ("no-audio:close", LegLost), ("error:quota_exceeded", LegRefused), ("close:1008", LegLost)],
 )
 def test_failure_14_a_close_without_sound_is_told_and_the_next_text_is_heard(
-    injected: str, kind: type[LegError], hear: Hear
+    injected: str, kind: type[LegError], contexts: bool, hear: Hear
 ) -> None:
     async def main() -> None:
-        async with elevenlabs() as (provider, emulator), voice(provider) as stream:
+        async with elevenlabs(contexts=contexts) as (provider, emulator), voice(provider) as stream:
             await say(stream, "One.", 1)
             if injected == "close:1008":
                 await emulator.inject(fault(injected))
@@ -260,9 +302,12 @@ def test_failure_14_a_close_without_sound_is_told_and_the_next_text_is_heard(
     run_virtual(main())
 
 
-def test_failure_20_after_a_socket_that_went_silent_the_next_text_goes_to_another(hear: Hear) -> None:
+def test_failure_20_after_a_socket_that_went_silent_the_next_text_goes_to_another(contexts: bool, hear: Hear) -> None:
     async def main() -> None:
-        async with elevenlabs(SLOW, faults=("stall@0.5x1",)) as (provider, _), voice(provider) as stream:
+        async with (
+            elevenlabs(SLOW, faults=("stall@0.5x1",), contexts=contexts) as (provider, _),
+            voice(provider) as stream,
+        ):
             await say(stream, "A rather long text that is not heard to its end.", 1)
             with pytest.raises(LegTimeout):
                 await hear(stream, 1)
@@ -273,9 +318,9 @@ def test_failure_20_after_a_socket_that_went_silent_the_next_text_goes_to_anothe
     run_virtual(main())
 
 
-def test_failure_14_no_sound_at_all_for_a_text_is_an_error(hear: Hear) -> None:
+def test_failure_14_no_sound_at_all_for_a_text_is_an_error(contexts: bool, hear: Hear) -> None:
     async def main() -> None:
-        async with elevenlabs(faults=("no-audio",)) as (provider, _), voice(provider) as stream:
+        async with elevenlabs(faults=("no-audio",), contexts=contexts) as (provider, _), voice(provider) as stream:
             await say(stream, "One.", 1)
             with pytest.raises(LegError, match="no sound came"):
                 await hear(stream, 1)
@@ -290,10 +335,10 @@ def test_failure_14_no_sound_at_all_for_a_text_is_an_error(hear: Hear) -> None:
     ("injected", "kind"), [("abort", LegLost), ("stall", LegTimeout), ("freeze", LegTimeout), ("garbage", LegError)]
 )
 def test_failure_20_a_socket_that_dies_in_the_middle_is_noticed_in_time(
-    injected: str, kind: type[LegError], hear: Hear
+    injected: str, kind: type[LegError], contexts: bool, hear: Hear
 ) -> None:
     async def main() -> None:
-        async with elevenlabs(SLOW) as (provider, emulator), voice(provider) as stream:
+        async with elevenlabs(SLOW, contexts=contexts) as (provider, emulator), voice(provider) as stream:
             await say(stream, "A rather long text that is not heard to its end.", 1)
             assert (await anext(aiter(stream))).epoch == 1
             begun_s = asyncio.get_running_loop().time()

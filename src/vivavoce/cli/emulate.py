@@ -50,6 +50,7 @@ def emulate(
     """
     import asyncio
     import json
+    import signal
     from importlib import import_module
 
     if provider not in PROVIDERS:
@@ -67,12 +68,17 @@ def emulate(
         typer.echo(json.dumps(said))
 
     async def main() -> None:
+        # Python leaves a Ctrl-C alone that whoever started this one ignores, as shells do in the background.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop)
         serving: Any = emulator.serving(host=host, port=port)
         async with serving as address:
             tell(provider=provider, address=address)
             with _lines() as lines:
                 while True:
                     await _obey(emulator, await lines.get(), kinds, tell)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
 
     asyncio.run(main())
 

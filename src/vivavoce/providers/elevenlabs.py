@@ -1,11 +1,14 @@
-"""ElevenLabs over `multi-stream-input`: a socket for each voice, several contexts at once on it, characters with times.
+"""ElevenLabs over `multi-stream-input`, or over `stream-input`; both time the characters.
 
-Sources: elevenlabs.io/docs (multi-context WebSocket) and the official client 2.78.0. Requests have `context_id`,
-answers `contextId`.
+The first takes several contexts at once on the socket of a voice: requests have `context_id`, answers `contextId`. The
+second takes one text a socket, names nothing, and is closed when that was said.
+
+Sources: elevenlabs.io/docs (WebSocket, multi-context WebSocket) and the official client 2.78.0.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Iterator
@@ -14,9 +17,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from vivavoce.errors import LegRefused
+from vivavoce.errors import LegError, LegRefused
 from vivavoce.legs.values import Word
-from vivavoce.providers.contexts import ContextStream, Ended, Event, Failed, Sink, Sound, Times
+from vivavoce.providers.contexts import ContextStream, Ended, Event, Failed, Sink, Sound, Times, Wire
 from vivavoce.providers.secrets import secret
 from vivavoce.providers.shared_socket import Decode, SharedSocket
 from vivavoce.providers.sockets import SocketPools
@@ -28,6 +31,10 @@ _AT_ONCE = 2
 """A socket takes five, and one that was given up counts until the provider has closed it."""
 _KEEP_ALIVE = '{"text": ""}'
 _KEEP_ALIVE_S = 15.0
+_END = '{"text": ""}'
+"""What keeps `multi-stream-input` open ends `stream-input`."""
+_LONGEST_IDLE_S = 180
+"""The most that may be asked for: 20 s are usual, and on `stream-input` nothing keeps a socket but its text."""
 _STATUSES = {"max_active_conversations": 429, "rate_limit_exceeded": 429, "too_many_concurrent_requests": 429}
 _VOICE = "JBFqnCBsd6RMkjVDRZzb"
 """The voice of the provider's own examples."""
@@ -64,23 +71,28 @@ class _Heard:
 
 
 class Codec:
-    """The messages of one socket. Times of characters count from their message's sound."""
+    """The messages of one socket. Times of characters count from their message's sound.
+
+    What has no name on it is of the context that was begun with `start`.
+    """
 
     def __init__(self, *, rate_hz: int, scrub: Callable[[str], str] = str) -> None:
         self._rate_hz, self._scrub = rate_hz, scrub
         self._heard: dict[str, _Heard] = {}
+        self._started = ""
 
     def begin(self) -> Decode:
         """Forget what was said on another socket."""
         self._heard.clear()
         return self.decode
 
+    def start(self, context: str, *, speed: float) -> str:
+        """Begin the one text of `stream-input`."""
+        self._started = context
+        return json.dumps({"text": " "} | _settings(speed))
+
     def speak(self, context: str, text: str, *, speed: float, begins: bool) -> str:
-        slowest, fastest = _SPEEDS
-        message: dict[str, Any] = {"text": f"{text.strip()} ", "context_id": context}
-        if begins and speed != 1.0:
-            message["voice_settings"] = {"speed": min(max(speed, slowest), fastest)}
-        return json.dumps(message)
+        return json.dumps({"text": _spaced(text), "context_id": context} | (_settings(speed) if begins else {}))
 
     def flush(self, context: str) -> str:
         return json.dumps({"text": "", "context_id": context, "flush": True})
@@ -92,7 +104,7 @@ class Codec:
     def decode(self, message: str | bytes) -> Iterator[Event]:
         """What a message of the server says. Raises what parsing raises."""
         said = json.loads(message)
-        context = said.get("contextId") or ""
+        context = said.get("contextId") or self._started
         if said.get("error") or (said.get("message") and not said.get("audio")):
             yield Failed(context, self._refusal(said))
             return
@@ -127,8 +139,20 @@ class Codec:
         return LegRefused(self._scrub(f"elevenlabs answered {': '.join(parts)}"), status=status)
 
 
+def _spaced(text: str) -> str:
+    return f"{text.strip()} "
+
+
+def _settings(speed: float) -> dict[str, Any]:
+    """What a first message says of the speed, where it is not the voice's own."""
+    slowest, fastest = _SPEEDS
+    return {} if speed == 1.0 else {"voice_settings": {"speed": min(max(speed, slowest), fastest)}}
+
+
 class ElevenLabs:
     """Implements `Synthesizer`. `voice` is an id of the account's voices.
+
+    Without `contexts` it is `stream-input`, with a socket for each text, for who has no `multi-stream-input`.
 
     `open` raises LegRefused, LegLost or LegTimeout where there is no connection, LegUnavailable without the key.
     """
@@ -142,40 +166,46 @@ class ElevenLabs:
         model: str = "eleven_flash_v2_5",
         voice: str = _VOICE,
         key: str = "ELEVENLABS_API_KEY",
+        contexts: bool = True,
         keep_alive_s: float = _KEEP_ALIVE_S,
         due_s: float = 4.0,
     ) -> None:
         self._url, self._model, self._voice = url.rstrip("/"), model, voice
+        self._contexts = contexts
         self._keep_alive_s, self._due_s = keep_alive_s, due_s
         self._key = secret(key)
         self._sockets = SocketPools(
             provider="elevenlabs",
             headers={"xi-api-key": self._key.reveal()},
             key=self._key,
-            idle=_KEEP_ALIVE,
+            idle=_KEEP_ALIVE if contexts else "",
             idle_every_s=keep_alive_s,
         )
 
     async def open(self, *, voice: str, language: str, rate_hz: int) -> ContextStream:
         made_hz = nearest_rate(rate_hz, _RATES_HZ)
-        codec = Codec(rate_hz=made_hz, scrub=self._key.scrub)
-        socket = SharedSocket(
-            partial(self._sockets.take, self._address(voice or self._voice, language, made_hz)),
-            codec.begin,
-            provider="elevenlabs",
-            keep_alive=_KEEP_ALIVE,
-            keep_alive_s=self._keep_alive_s,
-        )
-        await socket.connect()
-        return ContextStream(
-            _Wire(socket, codec), rate_hz=rate_hz, made_hz=made_hz, at_once=_AT_ONCE, due_s=self._due_s
-        )
+        make = partial(self._make, self._address(voice or self._voice, language, made_hz), made_hz)
+        first = make()
+        await first[0].connect()
+        wire: Wire = _Wire(*first) if self._contexts else _Alone(first, make)
+        return ContextStream(wire, rate_hz=rate_hz, made_hz=made_hz, at_once=_AT_ONCE, due_s=self._due_s)
 
     async def warm_up(self) -> None:
         """Nothing: which socket will be needed is known when a voice is opened."""
 
     async def aclose(self) -> None:
         await self._sockets.aclose()
+
+    def _make(self, address: str, made_hz: int) -> tuple[SharedSocket, Codec]:
+        codec = Codec(rate_hz=made_hz, scrub=self._key.scrub)
+        socket = SharedSocket(
+            partial(self._sockets.take, address),
+            codec.begin,
+            provider="elevenlabs",
+            keep_alive=_KEEP_ALIVE if self._contexts else "",
+            keep_alive_s=self._keep_alive_s,
+        )
+        return socket, codec
 
     def _address(self, voice: str, language: str, made_hz: int) -> str:
         query = {
@@ -186,7 +216,10 @@ class ElevenLabs:
         }
         if self._model.endswith("v2_5"):
             query["language_code"] = language  # other models refuse it
-        return f"{self._url}/v1/text-to-speech/{quote(voice, safe='')}/multi-stream-input?{urlencode(query)}"
+        if not self._contexts:
+            query["inactivity_timeout"] = str(_LONGEST_IDLE_S)
+        kind = "multi-stream-input" if self._contexts else "stream-input"
+        return f"{self._url}/v1/text-to-speech/{quote(voice, safe='')}/{kind}?{urlencode(query)}"
 
 
 class _Wire:
@@ -210,3 +243,53 @@ class _Wire:
 
     async def aclose(self) -> None:
         await self._socket.aclose()
+
+
+class _Alone:
+    """A socket for each context, closed when that ends, fails or is given up. `first` is for the first one."""
+
+    def __init__(self, first: tuple[SharedSocket, Codec], make: Callable[[], tuple[SharedSocket, Codec]]) -> None:
+        self._next, self._make = first, make
+        self._sockets: dict[str, SharedSocket] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def speak(self, context: str, text: str, sink: Sink, *, speed: float, begins: bool) -> None:
+        if begins:
+            socket, codec = self._next
+            self._next = self._make()
+            self._sockets[context] = socket
+            try:
+                await socket.send(
+                    context, lambda: codec.start(context, speed=speed), sink=partial(self._hear, context, sink)
+                )
+            except LegError:
+                self._close(context)
+                raise
+        await self._send(context, json.dumps({"text": _spaced(text)}))
+
+    async def finish(self, context: str) -> None:
+        await self._send(context, _END)
+
+    async def cancel(self, context: str, *, overdue: bool = False) -> None:
+        self._close(context)
+
+    async def aclose(self) -> None:
+        for context in tuple(self._sockets):
+            self._close(context)
+        await asyncio.gather(self._next[0].aclose(), *self._closing)
+
+    async def _send(self, context: str, message: str) -> None:
+        if (socket := self._sockets.get(context)) is not None:
+            await socket.send(context, lambda: message)
+
+    def _hear(self, context: str, sink: Sink, event: Event) -> None:
+        if isinstance(event, Ended | Failed):
+            self._close(context)
+        sink(event)
+
+    def _close(self, context: str) -> None:
+        """Close its socket, which nobody waits for: the next text has another."""
+        if (socket := self._sockets.pop(context, None)) is not None:
+            closing = asyncio.create_task(socket.aclose())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
