@@ -40,6 +40,12 @@ def test_the_rest_of_the_sound_comes_when_the_call_is_over(line: Any) -> None:
             pieces = [piece async for piece in call.audio()]
             assert [piece.duration_ms for piece in pieces] == [100.0, 100.0, 50.0]
             assert call.end == Closed("peer closed")
+            assert call.format is not None
+            assert call.format.codec == "ulaw"
+            assert call.end.arrivals is not None
+            # Sent faster than it sounds, each packet is up to 20 ms early against the one before.
+            assert call.end.arrivals.packets == 13
+            assert 0.0 < call.end.arrivals.jitter_p50_ms < call.end.arrivals.jitter_p95_ms < 20.0
 
     line.run(main())
 

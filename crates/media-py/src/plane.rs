@@ -243,8 +243,8 @@ impl Plane {
             .transpose()
     }
 
-    /// The wire's rate, the stream's name, the call's, and a JSON object of parameters.
-    fn started(&self, call: u32) -> Option<(u32, String, String, String)> {
+    /// The wire's rate, the stream's name, the call's, a JSON object of parameters, and the wire's codec.
+    fn started(&self, call: u32) -> Option<(u32, String, String, String, &'static str)> {
         let mut engine = self.engine();
         let started = engine.started(CallId(call))?;
         Some((
@@ -252,7 +252,15 @@ impl Plane {
             started.stream.clone(),
             started.call.clone(),
             started.parameters.clone(),
+            started.codec,
         ))
+    }
+
+    /// Of a call that is over: its packets, how many came after a gap, and the jitter's p50 and p95 in ms.
+    fn arrivals(&self, call: u32) -> Option<(u64, u64, f64, f64)> {
+        let arrivals = self.engine().arrivals(CallId(call))?;
+        let (p50_ms, p95_ms) = (arrivals.p50_us as f64 / 1000.0, arrivals.p95_us as f64 / 1000.0);
+        Some((arrivals.packets, arrivals.gaps, p50_ms, p95_ms))
     }
 
     /// Make room for one more event of a call.

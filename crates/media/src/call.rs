@@ -72,6 +72,7 @@ pub enum Event<'a> {
         stream: &'a str,
         call: &'a str,
         parameters: &'a str,
+        codec: &'static str,
     },
     Mark {
         name: u32,
@@ -85,6 +86,9 @@ pub enum Event<'a> {
 pub trait Listener {
     /// Whether this token is expected; it is worth nothing afterwards.
     fn admit(&mut self, token: &str) -> bool;
+
+    /// A message with sound came, which is of `sent_us` by the peer's clock; then comes its sound.
+    fn arrived(&mut self, sent_us: u64);
 
     /// Sound of the caller, at the wire's rate.
     fn sound(&mut self, samples: &[i16]);
@@ -396,6 +400,7 @@ fn take(
                         stream,
                         call,
                         parameters,
+                        codec: coding.name(),
                     });
                     admitted(phase, coding, lead_us);
                     return Ok(());
@@ -405,8 +410,8 @@ fn take(
             }
         }
         Phase::Admitted(dialect, voice) => match dialect.read(message) {
-            Ok(Said::Sound(sound)) => {
-                voice.hear(sound, listener);
+            Ok(Said::Sound { bytes, at_ms }) => {
+                voice.hear(bytes, at_ms, listener);
                 return Ok(());
             }
             Ok(Said::Hold(held)) => {

@@ -12,6 +12,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use std::sync::Arc;
 
 use crate::call::Reason;
+use crate::jitter::Arrivals;
 use crate::playout::Fate;
 use crate::queue::chunks::Chunk;
 use crate::queue::events::Events;
@@ -76,6 +77,8 @@ pub struct Started {
     pub call: String,
     /// A JSON object.
     pub parameters: String,
+    /// How the wire codes sound.
+    pub codec: &'static str,
 }
 
 /// What both sides know of a call.
@@ -90,6 +93,8 @@ pub struct Progress {
     pub waiting: AtomicU32,
     /// 20 ms frames of the caller's that found no room at the door.
     pub lost: AtomicU64,
+    /// How the caller's packets came; known when the call's end is told, if there was sound.
+    pub arrivals: OnceLock<Arrivals>,
 }
 
 /// A call that is expected.

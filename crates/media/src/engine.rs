@@ -14,6 +14,7 @@ use crate::audio::resample::{Resampler, UnsupportedRatio};
 use crate::call::Reason;
 use crate::detector::{Desk, Detector, Model};
 use crate::door::{CallId, Command, EXPIRED, Happening, MOST_PLACES, STOPPED, Started, Ticket, Upwards, number};
+use crate::jitter::Arrivals;
 use crate::lane::Lane;
 use crate::party::Party;
 pub use crate::party::Sound;
@@ -367,6 +368,11 @@ impl Engine {
     /// What the peer said of a call when it began.
     pub fn started(&mut self, call: CallId) -> Option<&Started> {
         self.party(call)?.ticket.progress.started.get()
+    }
+
+    /// How the packets of a call that is over came; None where no sound did.
+    pub fn arrivals(&mut self, call: CallId) -> Option<Arrivals> {
+        self.party(call)?.ticket.progress.arrivals.get().copied()
     }
 
     /// Let a call that is over go: its place is another's from now on.

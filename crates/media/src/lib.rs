@@ -14,6 +14,7 @@ pub mod detector;
 pub mod door;
 pub mod engine;
 pub mod hearing;
+pub mod jitter;
 mod lane;
 mod marks;
 mod office;

@@ -10,6 +10,7 @@ use crate::call::{Call, Event, Limits, Listener};
 use crate::detector::{Answer, Question};
 use crate::door::{Command, Happening, Progress, Started, Ticket, Upwards, number};
 use crate::hearing::Hearing;
+use crate::jitter::Jitter;
 use crate::playout::{FRAME_US, Sent};
 use crate::queue::chunks::Chunk;
 use crate::reflex::{Act, Settings as ReflexSettings};
@@ -55,6 +56,7 @@ pub struct Ways {
 pub(crate) struct Guest {
     pub ticket: Arc<Ticket>,
     pub hearing: Option<Hearing>,
+    pub jitter: Jitter,
     pub playing: bool,
 }
 
@@ -191,18 +193,18 @@ impl<'a> Clerk<'a> {
     }
 
     /// A guest who may be heard from now on; None where the wire's rate is none of ours.
-    fn welcome(&mut self, rate_hz: u32, stream: &str, call: &str, parameters: &str) -> Option<()> {
+    fn welcome(&mut self, started: Started) -> Option<()> {
         let Settings { door_hz, reflex, .. } = self.office.settings;
         let guest = self.guest.as_mut()?;
-        let hearing = Hearing::new(guest.ticket.sound()?, rate_hz, door_hz, guest.ticket.policy, reflex).ok()?;
+        let hearing = Hearing::new(
+            guest.ticket.sound()?,
+            started.rate_hz,
+            door_hz,
+            guest.ticket.policy,
+            reflex,
+        )
+        .ok()?;
         guest.hearing = Some(hearing);
-        let started = Started {
-            worker: self.office.index,
-            rate_hz,
-            stream: stream.to_owned(),
-            call: call.to_owned(),
-            parameters: parameters.to_owned(),
-        };
         guest.ticket.progress.started.set(started).ok()
     }
 }
@@ -222,9 +224,16 @@ impl Listener for Clerk<'_> {
         *self.guest = Some(Guest {
             ticket,
             hearing: None,
+            jitter: Jitter::default(),
             playing: false,
         });
         true
+    }
+
+    fn arrived(&mut self, sent_us: u64) {
+        if let Some(guest) = &mut *self.guest {
+            guest.jitter.note(sent_us, self.office.now_us);
+        }
     }
 
     fn sound(&mut self, samples: &[i16]) {
@@ -233,6 +242,7 @@ impl Listener for Clerk<'_> {
             ticket,
             hearing: Some(hearing),
             playing,
+            ..
         }) = self.guest
         else {
             return;
@@ -281,8 +291,17 @@ impl Listener for Clerk<'_> {
                 stream,
                 call,
                 parameters,
+                codec,
             } => {
-                if self.welcome(rate_hz, stream, call, parameters).is_none() {
+                let started = Started {
+                    worker: self.office.index,
+                    rate_hz,
+                    stream: stream.to_owned(),
+                    call: call.to_owned(),
+                    parameters: parameters.to_owned(),
+                    codec,
+                };
+                if self.welcome(started).is_none() {
                     return;
                 }
                 Happening::Started
@@ -290,8 +309,12 @@ impl Listener for Clerk<'_> {
             Event::Mark { name, fate } => Happening::Mark { name, fate },
             Event::Dtmf(digit) => Happening::Dtmf(digit),
             Event::Closed(reason) => {
-                if self.guest.is_some() {
+                if let Some(guest) = &self.guest {
                     self.office.ways.stats.calls.fetch_sub(1, Ordering::Relaxed);
+                    if let Some(arrivals) = guest.jitter.arrivals() {
+                        // A call ends once.
+                        let _ = guest.ticket.progress.arrivals.set(arrivals);
+                    }
                 }
                 Happening::Closed(number(reason))
             }

@@ -10,6 +10,8 @@ pub(crate) struct Voice {
     coding: Coding,
     pub playout: Playout,
     gain: Gain,
+    /// Samples of the caller's so far.
+    heard: u64,
     /// The peer takes no more for now.
     pub held: bool,
 }
@@ -28,6 +30,7 @@ impl Voice {
             coding,
             playout: Playout::new(settings),
             gain: Gain::default(),
+            heard: 0,
             held: false,
         }
     }
@@ -37,12 +40,15 @@ impl Voice {
         self.gain.move_to(decibels, self.coding.rate_hz() / 1000 * over_ms);
     }
 
-    /// Sound of the caller, a frame at a time.
-    pub fn hear(&mut self, sound: &[u8], listener: &mut dyn Listener) {
+    /// Sound of the caller, a frame at a time; `at_ms` is its time by the peer's clock, which else is the sound before it.
+    pub fn hear(&mut self, sound: &[u8], at_ms: Option<u64>, listener: &mut dyn Listener) {
+        let heard_us = 1_000_000 * self.heard / u64::from(self.coding.rate_hz());
+        listener.arrived(at_ms.map_or(heard_us, |at_ms| at_ms.saturating_mul(1000)));
         // On the stack, which is in the cache: what a call keeps is not, when its turn comes.
         let mut samples = [0; MOST_SAMPLES];
         for piece in sound.chunks(self.coding.frame_bytes()) {
             let count = self.coding.decode(piece, &mut samples);
+            self.heard += count as u64;
             listener.sound(&samples[..count]);
         }
     }

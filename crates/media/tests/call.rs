@@ -12,6 +12,7 @@ const MEDIA: &str = r#"{"event":"media","streamSid":"MZ1","media":{"track":"inbo
 #[derive(Default)]
 struct Notes {
     shown: Vec<String>,
+    sent_us: Vec<u64>,
     sound: Vec<i16>,
     events: Vec<String>,
     late_us: Vec<u64>,
@@ -21,6 +22,10 @@ impl Listener for Notes {
     fn admit(&mut self, token: &str) -> bool {
         self.shown.push(token.to_owned());
         token == "secret"
+    }
+
+    fn arrived(&mut self, sent_us: u64) {
+        self.sent_us.push(sent_us);
     }
 
     fn sound(&mut self, samples: &[i16]) {
@@ -105,6 +110,17 @@ fn a_call_is_admitted_and_heard() {
     assert_eq!(line.notes.sound, [0; 4]);
     assert!(line.notes.events[0].starts_with("Started { rate_hz: 8000, stream: \"MZ1\", call: \"CA2\""));
     assert!(line.call.is_admitted());
+}
+
+#[test]
+fn sound_is_of_its_time_stamp_or_else_of_what_came_before() {
+    let mut line = Line::begun();
+    line.says(&text(MEDIA), 0);
+    line.says(&text(MEDIA), 0);
+    line.says(&text(&MEDIA.replace(r#""track""#, r#""timestamp":"1240","track""#)), 0);
+    line.says(&text(MEDIA), 0);
+    // Four samples at 8 kHz a message.
+    assert_eq!(line.notes.sent_us, [0, 500, 1_240_000, 1500]);
 }
 
 #[test]

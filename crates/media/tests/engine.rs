@@ -232,6 +232,28 @@ fn a_call_is_heard_answered_and_ended() {
 }
 
 #[test]
+fn how_packets_came_is_known_when_the_call_has_ended() {
+    let mut house = House::open(&config());
+    let (call, mut caller) = house.call("one", Policy::Off);
+    // Half a second of sound at once: every packet is 20 ms early against the one before.
+    caller.speak(25, false);
+    assert_eq!(house.engine.arrivals(call), None);
+    caller.say(r#"{"event":"stop","streamSid":"MZ1"}"#);
+    assert_eq!(house.wait_closed(call), "peer closed");
+    let arrivals = house.engine.arrivals(call).expect("there was sound");
+    assert_eq!((arrivals.packets, arrivals.gaps), (25, 0));
+    // 20 ms × (1 - (15/16)^24) is 15.8 ms; who sends it may be held up, which takes off the jitter.
+    assert!(arrivals.p95_us <= 16_400, "{arrivals:?}");
+    assert!(arrivals.p95_us > arrivals.p50_us && arrivals.p50_us > 0, "{arrivals:?}");
+
+    let (silent, mut caller) = house.call("two", Policy::Off);
+    caller.say(r#"{"event":"stop","streamSid":"MZ1"}"#);
+    house.wait_closed(silent);
+    assert_eq!(house.engine.arrivals(silent), None);
+    assert_eq!(house.engine.started(silent).map(|started| started.codec), Some("ulaw"));
+}
+
+#[test]
 fn a_caller_who_interrupts_is_given_silence_at_once() {
     let mut house = House::open(&config());
     let (call, mut caller) = house.call("one", Policy::Strict);

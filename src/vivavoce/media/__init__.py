@@ -5,6 +5,7 @@ from vivavoce.media.engine import Engine, EngineSettings
 from vivavoce.media.events import (
     END_MS,
     PAUSE_MS,
+    Arrivals,
     CallEvent,
     Closed,
     Confirmed,
@@ -23,6 +24,7 @@ from vivavoce.media.events import (
 __all__ = [
     "END_MS",
     "PAUSE_MS",
+    "Arrivals",
     "Call",
     "CallEvent",
     "Closed",

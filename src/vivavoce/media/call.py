@@ -14,6 +14,7 @@ import numpy as np
 from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import CallOver, MediaError
 from vivavoce.media.events import (
+    Arrivals,
     CallEvent,
     Closed,
     Confirmed,
@@ -202,8 +203,8 @@ class Call:
         match name:
             case "started":
                 said = self._engine.plane.started(self._number)
-                rate_hz, stream, call, parameters = said or (8000, "", "", "{}")
-                return Started(rate_hz, stream, call, _parameters(parameters))
+                rate_hz, stream, call, parameters, codec = said or (8000, "", "", "{}", "ulaw")
+                return Started(rate_hz, stream, call, _parameters(parameters), codec)
             case "speech_start":
                 return SpeechStart(a)
             case "speech_pause":
@@ -225,7 +226,8 @@ class Call:
             case "underrun":
                 return Underrun(a / 1000.0)
             case "closed":
-                return Closed(str(a))
+                arrivals = self._engine.plane.arrivals(self._number)
+                return Closed(str(a), Arrivals(*arrivals) if arrivals else None)
         raise AssertionError(f"the plane tells of {name}, which nobody here knows")
 
 

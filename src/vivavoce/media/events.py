@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 PAUSE_MS, END_MS = 64, 200
 """How long a caller has usually been silent when `SpeechPause` tells it, and at least when `SpeechEnd` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """How a caller's packets came: p50 and p95 of the jitter of RFC 3550 (§6.4.1), which changes with each.
+
+    `gaps` are packets that came over 60 ms later than the one before foretold; after a second it is the source that
+    paused, which is no jitter.
+    """
+
+    packets: int
+    gaps: int
+    jitter_p50_ms: float
+    jitter_p95_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +32,7 @@ class Started:
     stream: str
     call: str
     parameters: Mapping[str, Any]
+    codec: str = "ulaw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +99,10 @@ class Underrun:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The last event of every call."""
+    """The last event of every call; `arrivals` is None where no sound came."""
 
     reason: str
+    arrivals: Arrivals | None = field(default=None, compare=False)
 
 
 CallEvent = (

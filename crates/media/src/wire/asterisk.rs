@@ -83,7 +83,7 @@ impl Dialect for Asterisk {
 
     fn read<'a>(&'a mut self, message: &'a Message<'a>) -> Result<Said<'a>, Misread> {
         let text = match message {
-            Message::Binary(sound) if self.coding.is_some() => return Ok(Said::Sound(sound)),
+            Message::Binary(bytes) if self.coding.is_some() => return Ok(Said::Sound { bytes, at_ms: None }),
             Message::Binary(_) => return Err(Misread::Stray),
             Message::Text(text) => text,
             _ => return Err(Misread::Unknown),
@@ -152,7 +152,11 @@ mod tests {
             parameters: r#"{"TOKEN":"t"}"#,
         };
         assert_eq!(asterisk.read(&Message::Text(START)), Ok(expected));
-        assert_eq!(asterisk.read(&Message::Binary(&[1, 2])), Ok(Said::Sound(&[1, 2])));
+        let said = Said::Sound {
+            bytes: &[1, 2],
+            at_ms: None,
+        };
+        assert_eq!(asterisk.read(&Message::Binary(&[1, 2])), Ok(said));
         assert_eq!(Coding::Linear(16_000).frame_bytes(), 640);
     }
 
@@ -214,7 +218,7 @@ mod tests {
             for text in &texts {
                 match asterisk.read(&Message::Text(text)) {
                     Ok(Said::Started { parameters, .. }) => prop_assert_eq!(&parameters[..1], "{"),
-                    Ok(Said::Sound(_)) => prop_assert!(false, "text is no sound"),
+                    Ok(Said::Sound { .. }) => prop_assert!(false, "text is no sound"),
                     _ => {}
                 }
             }

@@ -21,6 +21,18 @@ impl Coding {
         }
     }
 
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ulaw => "ulaw",
+            Self::Linear(8000) => "pcm16-8k",
+            Self::Linear(16_000) => "pcm16-16k",
+            Self::Linear(24_000) => "pcm16-24k",
+            Self::Linear(48_000) => "pcm16-48k",
+            Self::Linear(_) => "pcm16",
+        }
+    }
+
     /// Bytes of a frame of 20 ms.
     #[must_use]
     pub const fn frame_bytes(self) -> usize {
@@ -75,8 +87,11 @@ pub enum Said<'a> {
         call: &'a str,
         parameters: &'a str,
     },
-    /// Sound, in the coding of the stream.
-    Sound(&'a [u8]),
+    /// Sound, in the coding of the stream, and when it is by the peer's own clock, where it says so.
+    Sound {
+        bytes: &'a [u8],
+        at_ms: Option<u64>,
+    },
     Dtmf(char),
     /// A mark of ours came back.
     Mark(&'a str),

@@ -104,15 +104,25 @@ impl Twilio {
         if self.stream.is_empty() || envelope.stream != Some(&self.stream) {
             return Err(Misread::Stray);
         }
-        // What we send is echoed as "outbound" where a stream asks for both tracks.
-        if plain(envelope.media, "track") == Ok("outbound") {
-            return Ok(Said::Nothing);
+        let (mut payload, mut at_ms) = (None, None);
+        for field in envelope.media.into_iter().flat_map(Value::fields) {
+            let (key, value) = field.map_err(|_| Misread::NoJson)?;
+            match key {
+                // What we send is echoed as "outbound" where a stream asks for both tracks.
+                "track" if value.plain() == Some("outbound") => return Ok(Said::Nothing),
+                "timestamp" => at_ms = value.number(),
+                "payload" => payload = Some(value),
+                _ => {}
+            }
         }
-        let Value::Text(payload) = field(envelope.media, "payload")? else {
+        let Some(Value::Text(payload)) = payload else {
             return Err(Misread::Field("payload"));
         };
         let count = base64::decode(payload, &mut self.sound).ok_or(Misread::Field("payload"))?;
-        Ok(Said::Sound(&self.sound[..count]))
+        Ok(Said::Sound {
+            bytes: &self.sound[..count],
+            at_ms,
+        })
     }
 
     fn text(&self, parts: &[&str], out: &mut Vec<u8>) {
@@ -220,7 +230,11 @@ mod tests {
     fn sound_is_decoded_with_escaped_slashes() {
         let mut twilio = started();
         let text = r#"{"event":"media","sequenceNumber":"4","media":{"track":"inbound","chunk":"2","timestamp":"20","payload":"\/\/9+"},"streamSid":"MZ1"}"#;
-        assert_eq!(twilio.read(&Message::Text(text)), Ok(Said::Sound(&[0xff, 0xff, 0x7e])));
+        let said = Said::Sound {
+            bytes: &[0xff, 0xff, 0x7e],
+            at_ms: Some(20),
+        };
+        assert_eq!(twilio.read(&Message::Text(text)), Ok(said));
     }
 
     #[test]
@@ -301,13 +315,13 @@ mod tests {
         ) {
             let mut twilio = started();
             for text in &texts {
-                if let Ok(Said::Sound(sound)) = twilio.read(&Message::Text(text)) {
-                    prop_assert!(sound.len() <= MOST_BYTES);
+                if let Ok(Said::Sound { bytes, .. }) = twilio.read(&Message::Text(text)) {
+                    prop_assert!(bytes.len() <= MOST_BYTES);
                 }
             }
             let payload = "/".repeat(bytes);
             let media = format!(r#"{{"event":"media","streamSid":"MZ1","media":{{"payload":"{payload}"}}}}"#);
-            if let Ok(Said::Sound(sound)) = started().read(&Message::Text(&media)) {
+            if let Ok(Said::Sound { bytes: sound, .. }) = started().read(&Message::Text(&media)) {
                 prop_assert_eq!(sound.len(), bytes * 3 / 4);
                 prop_assert!(sound.len() <= MOST_BYTES);
             }
