@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 NEEDED=(build-essential ca-certificates espeak-ng libespeak-ng1 python3-venv)
 WANTED=(ffmpeg libportaudio2 libsndfile1 apertium apertium-eng-spa apertium-es-pt apertium-fr-es apertium-fra-cat
-  apertium-por-cat apertium-spa-cat apertium-spa-ita)
+  apertium-por-cat apertium-spa-cat apertium-spa-ita redis-server)
 RUST_MIN=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 PYTHON_MIN=3.11
 VENV=.venv
@@ -152,7 +152,7 @@ libraries() {
 }
 
 package() {
-  pip install --no-build-isolation -c constraints.txt -e '.[agent,devices,eval,hosted,serve,dev]'
+  pip install --no-build-isolation -c constraints.txt -e '.[agent,devices,eval,hosted,postgres,redis,serve,dev]'
   $VENV/bin/python -c 'import vivavoce._media' # Fails here rather than later if what was built does not load.
   cargo build --locked --release --package vivavoce-loadgen
 }

@@ -19,11 +19,15 @@
     ├── LegError               a leg failed
     │   ├── LegUnavailable     its engine is not installed or did not start, or has no key
     │   ├── LegTimeout         it did not answer within its deadline
+    │   ├── LegCapped          it would cost more than may be spent
     │   ├── LegRefused         its provider said no
     │   └── LegLost            the connection to its provider closed
     ├── MediaError             the media plane cannot do this
     │   └── CallOver           the call has ended, or has not begun
-    └── StateError             the state of dialogues cannot be stored, or what is stored cannot be used
+    ├── StateError             the state of dialogues cannot be stored, or what is stored cannot be used
+    └── StoreError             the store of usage and settings cannot be used
+        ├── StoreAway          it cannot be reached now: try again
+        └── StoreRefused       it does not take this, and never will
 
 Each error says what to do (`hint`) and carries the exit code of the command line, so that a script can tell the
 kinds apart.
@@ -117,6 +121,10 @@ class LegTimeout(LegError):
     pass
 
 
+class LegCapped(LegError):
+    pass
+
+
 class LegRefused(LegError):
     """`status` is that of HTTP, or what comes nearest to it."""
 
@@ -139,6 +147,18 @@ class CallOver(MediaError):
 
 class StateError(VivavoceError):
     exit_code = 12
+
+
+class StoreError(VivavoceError):
+    exit_code = 13
+
+
+class StoreAway(StoreError):
+    pass
+
+
+class StoreRefused(StoreError):
+    pass
 
 
 def first_of_ours(error: BaseException) -> VivavoceError | None:

@@ -15,6 +15,7 @@ from vivavoce.agent.conversation import Conversation
 from vivavoce.agent.dialogue import Allowed, Choice, Fetch
 from vivavoce.agent.ears import Ears
 from vivavoce.agent.load import read_script
+from vivavoce.agent.signals import CallSignals
 from vivavoce.agent.turns import TurnSettings
 from vivavoce.agent.voice import Voice
 from vivavoce.audio.pcm import Pcm
@@ -33,6 +34,7 @@ from vivavoce.media import (
     SpeechStart,
     Started,
 )
+from vivavoce.telemetry.signals import SessionSignals
 
 RECOGNISED_MS, WORD_MS = 80, 200
 TURNS = TurnSettings(sure_at=0.0, sure_ms=600.0, likely_at=0.0, likely_ms=600.0, most_ms=600.0)
@@ -234,16 +236,19 @@ class Stage:
         self.fetched: list[Fetch] = []
         self._answer, self._fetch_ms = answer, fetch_ms
         self.kept: list[tuple[str, tuple[str, ...]]] = []
+        self.signals = SessionSignals()
+        watched = CallSignals(self.signals, clock=SystemClock())
         self.conversation = Conversation(
             self.telephone,
             read_script(script),
             Chooser(),
-            ears=Ears(self.recogniser),
+            ears=Ears(self.recogniser, signals=watched),
             voice=Voice(self.speaker),
             fetch=self._fetch,
             clock=SystemClock(),
             turns=turns,
             keep=self._keep,
+            watch=watched.take,
         )
 
     def _keep(self, conversation: Conversation) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from vivavoce.agent.dialogue import Moment
 from vivavoce.agent.heard import History, Utterance
 from vivavoce.agent.keeper import Keeper, open_keeper
 from vivavoce.agent.record import restored
-from vivavoce.agent.sqlite_states import SqliteStates
-from vivavoce.agent.states import Document, MemoryStates
+from vivavoce.agent.states import MemoryStates
 from vivavoce.clock import run_virtual
 from vivavoce.errors import ConfigError, StateError
+from vivavoce.store.database import Database
+from vivavoce.store.documents import Document
+from vivavoce.store.states import StoreStates
 
 
 class SlowStates:
@@ -51,27 +54,49 @@ def test_nobody_waits_for_what_is_kept_soon() -> None:
     run_virtual(main())
 
 
-def test_a_call_is_kept_and_found_again(tmp_path: Path) -> None:
+def test_a_call_is_kept_and_found_again(database_url: str) -> None:
     history = History([Utterance("caller", "tomorrow", "when")])
 
-    async def main(where: str) -> None:
-        async with open_keeper(where, lifetime_s=60) as keeper:
+    async def main(where: str, store: str = "") -> None:
+        async with open_keeper(where, lifetime_s=60, store=store) as keeper:
             await keeper.keep("CA1", Moment("when"), history)
             found = await keeper.store.get("CA1")
             assert found is not None
             assert restored(found) == (Moment("when"), history)
 
-    asyncio.run(main("memory"))
-    asyncio.run(main(str(tmp_path / "states.db")))
-
     async def later() -> Document | None:
-        states = await SqliteStates.open(tmp_path / "states.db")
-        try:
-            return await states.get("CA1")
-        finally:
-            await states.aclose()
+        async with aclosing(Database(database_url)) as database:
+            found = await StoreStates(database).get("CA1")
+            await StoreStates(database).expire("CA1")
+            return found
 
+    asyncio.run(main("memory"))
+    asyncio.run(main("store", database_url))
     assert asyncio.run(later()) is not None
+    asyncio.run(main(database_url))
+    assert asyncio.run(later()) is not None
+
+
+def test_a_server_that_is_away_holds_nobody_up_and_may_come_back(
+    postgres: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        postgres.kill()
+        # Even at the start.
+        async with open_keeper("store", lifetime_s=60, store=postgres.url) as keeper:
+            for state in ("a", "b", "c"):
+                keeper.soon("CA1", Moment(state), History())
+            await keeper.settle()
+            postgres.start()
+            await keeper.keep("CA1", Moment("d"), History())
+            found = await keeper.store.get("CA1")
+            assert found is not None
+            assert found["state"] == "d"
+
+    asyncio.run(main())
+    said = [record.message for record in caplog.records if record.name == "vivavoce.agent.keeper"]
+    assert said[0].startswith("states of calls are not kept for now: ")
+    assert set(said[1:]) == {"a call's state was not kept: StoreAway"}
 
 
 def test_moments_of_a_call_are_kept_in_their_order_and_only_the_newest_waits() -> None:

@@ -3,17 +3,20 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import stat
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from vivavoce.agent.sqlite_states import SqliteStates
 from vivavoce.agent.states import MemoryStates, StateStore
-from vivavoce.errors import StateError
+from vivavoce.errors import StateError, StoreRefused
+from vivavoce.store.database import Database
+from vivavoce.store.states import StoreStates
+from vivavoce.store.tables import STATES
 
 Work = Callable[[StateStore, "Day"], Awaitable[None]]
 
@@ -29,24 +32,24 @@ class Day:
 
 
 @asynccontextmanager
-async def opened(path: Path, **options: Any) -> AsyncIterator[SqliteStates]:
-    states = await SqliteStates.open(path, **options)
-    try:
+async def opened(url: str, *, now_s: Callable[[], float] = time.time, wait_s: float = 10) -> AsyncIterator[StoreStates]:
+    async with aclosing(Database(url, wait_s=wait_s)) as database:
+        states = StoreStates(database, now_s=now_s)
+        await states.open()
         yield states
-    finally:
-        await states.aclose()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def with_store(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Work], None]:
     async def main(work: Work) -> None:
         day = Day()
         if request.param == "memory":
             await work(MemoryStates(now_s=day), day)
             return
-        async with opened(tmp_path / "states.db", now_s=day) as states:
+        async with opened(url, now_s=day) as states:
             await work(states, day)
 
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else str(tmp_path / "states.db")
     return lambda work: asyncio.run(main(work))
 
 
@@ -127,24 +130,34 @@ def test_memory_is_bounded() -> None:
     assert asyncio.run(main()) == [{"n": "a"}, None, {"n": "c"}]
 
 
-def test_a_file_outlives_its_process_and_is_its_owners_alone(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "states.db"
+def test_states_outlive_their_process(database_url: str) -> None:
     day = Day()
 
     async def main() -> None:
-        async with opened(path, now_s=day) as states:
+        async with opened(database_url, now_s=day) as states:
             await states.put("kept", {"n": 1}, lifetime_s=100)
-            await states.put("gone", {"said": "a secret"}, lifetime_s=10)
-            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
-            assert modes == dict.fromkeys(["states.db", "states.db-wal", "states.db-shm"], 0o600)
-            assert b"a secret" in on_disk(path)
-        path.chmod(0o644)
+            await states.put("gone", {"n": 2}, lifetime_s=10)
         day.now_s += 20
-        async with opened(path, now_s=day) as states:
-            # Deleted before anybody asks.
-            assert b"a secret" not in on_disk(path)
+        async with opened(database_url, now_s=day) as states:
             assert await states.get("kept") == {"n": 1}
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            day.now_s -= 20
+            # Deleted before anybody asked.
+            assert await states.get("gone") is None
+
+    asyncio.run(main())
+
+
+def test_what_has_outlived_itself_leaves_the_disk_before_anybody_asks(tmp_path: Path) -> None:
+    path = tmp_path / "states.db"
+    day = Day()
+
+    async def main() -> None:
+        async with opened(str(path), now_s=day) as states:
+            await states.put("gone", {"said": "a secret"}, lifetime_s=10)
+            assert b"a secret" in on_disk(path)
+        day.now_s += 20
+        async with opened(str(path), now_s=day):
+            assert b"a secret" not in on_disk(path)
 
     asyncio.run(main())
 
@@ -153,7 +166,7 @@ def test_erasure_leaves_nothing_on_disk(tmp_path: Path) -> None:
     path = tmp_path / "states.db"
 
     async def main() -> None:
-        async with opened(path) as states:
+        async with opened(str(path)) as states:
             for n in range(20):
                 await states.put("CA1", {"said": f"secret {n}", "more": "x" * 5000}, lifetime_s=1000)
             assert b"secret 19" in on_disk(path)
@@ -163,11 +176,9 @@ def test_erasure_leaves_nothing_on_disk(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_writers_at_once_do_not_lose_or_mix_entries(tmp_path: Path) -> None:
-    path = tmp_path / "states.db"
-
+def test_writers_at_once_do_not_lose_or_mix_entries(database_url: str) -> None:
     async def main() -> None:
-        async with opened(path, wait_s=10) as one, opened(path, wait_s=10) as other, asyncio.timeout(30):
+        async with opened(database_url) as one, opened(database_url) as other, asyncio.timeout(30):
             async with asyncio.TaskGroup() as group:
                 for n in range(60):
                     states = (one, other)[n % 2]
@@ -178,16 +189,16 @@ def test_writers_at_once_do_not_lose_or_mix_entries(tmp_path: Path) -> None:
             both = await one.get("both")
             assert both is not None
             assert both == await other.get("both")
-            assert both["n"] in ([58] * 500, [59] * 500)
+            assert both["n"] in [[n] * 500 for n in range(60)]
 
     asyncio.run(main())
 
 
-def test_a_file_that_is_locked_or_closed_is_an_error_of_ours(tmp_path: Path) -> None:
+def test_a_store_that_is_locked_or_closed_is_an_error_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "states.db"
 
     async def main() -> None:
-        async with opened(path, wait_s=0.0) as states:
+        async with opened(str(path), wait_s=0.0) as states:
             with sqlite3.connect(path) as other:
                 other.execute("BEGIN IMMEDIATE")
                 with pytest.raises(StateError, match="SQLITE_BUSY"):
@@ -200,28 +211,16 @@ def test_a_file_that_is_locked_or_closed_is_an_error_of_ours(tmp_path: Path) -> 
     asyncio.run(main())
 
 
-def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
-    damaged, newer, folder = tmp_path / "damaged.db", tmp_path / "newer.db", tmp_path / "folder"
-    damaged.write_bytes(b"no SQLite file, " * 500)
-    with sqlite3.connect(newer) as file:
-        file.execute("PRAGMA user_version = 7")
-    file.close()
-    folder.mkdir()
-    for path, reason in ((damaged, "SQLITE_NOTADB"), (newer, "of version 7"), (folder, "IsADirectoryError")):
-        with pytest.raises(StateError, match=reason):
-            asyncio.run(SqliteStates.open(path))
-
-
 def test_a_file_that_is_damaged_later_is_an_error_of_ours(tmp_path: Path) -> None:
     path = tmp_path / "states.db"
 
     async def fill() -> None:
-        async with opened(path) as states:
+        async with opened(str(path)) as states:
             for n in range(50):
                 await states.put(f"CA{n}", {"more": "x" * 3000}, lifetime_s=1000)
 
     async def read() -> None:
-        async with opened(path) as states:
+        async with opened(str(path)) as states:
             whole = path.read_bytes()
             with path.open("r+b") as file:
                 file.seek(4096)
@@ -229,24 +228,23 @@ def test_a_file_that_is_damaged_later_is_an_error_of_ours(tmp_path: Path) -> Non
             with pytest.raises(StateError, match="SQLITE_CORRUPT"):
                 await states.get("CA1")
 
+    async def reopen() -> None:
+        async with opened(str(path)):
+            raise AssertionError("it is damaged")
+
     asyncio.run(fill())
     asyncio.run(read())
-    with pytest.raises(StateError, match="SQLITE_CORRUPT"):
-        asyncio.run(SqliteStates.open(path))
+    with pytest.raises(StoreRefused, match="SQLITE_CORRUPT"):
+        asyncio.run(reopen())
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "7", '"a"', "[" * 100_000, b"\xff\xfe", b'{"said": "a secret\xff"}'])
-def test_a_damaged_document_is_an_error_that_holds_nothing_of_it(tmp_path: Path, text: str | bytes) -> None:
-    path = tmp_path / "states.db"
-
+@pytest.mark.parametrize("text", ["{", "[]", "7", '"a"', "[" * 100_000, '{"said": "a secret'])
+def test_a_damaged_document_is_an_error_that_holds_nothing_of_it(database_url: str, text: str) -> None:
     async def main() -> None:
-        async with opened(path) as states:
+        async with opened(database_url) as states, aclosing(Database(database_url)) as database:
             await states.put("CA1", {}, lifetime_s=1000)
-            given = (text,) if isinstance(text, str) else (sqlite3.Binary(text),)
-            kind = "?" if isinstance(text, str) else "CAST(? AS TEXT)"
-            with sqlite3.connect(path) as other:
-                other.execute(f"UPDATE states SET document = {kind}", given)
-            other.close()
+            async with database.begin() as connection:
+                await connection.execute(update(STATES).values(document=text))
             with pytest.raises(StateError) as refused:
                 await states.get("CA1")
             assert "secret" not in str(refused.value)
@@ -256,14 +254,16 @@ def test_a_damaged_document_is_an_error_that_holds_nothing_of_it(tmp_path: Path,
     asyncio.run(main())
 
 
-def test_who_waits_may_be_cancelled(tmp_path: Path) -> None:
+def test_who_waits_may_be_cancelled(database_url: str) -> None:
     async def main() -> None:
-        async with opened(tmp_path / "states.db") as states:
-            putting = asyncio.create_task(states.put("CA1", {"n": 1}, lifetime_s=10))
-            await asyncio.sleep(0)
-            putting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await putting
+        async with opened(database_url) as states:
+            for turns in range(8):
+                putting = asyncio.create_task(states.put("CA1", {"n": 1}, lifetime_s=10))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                putting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await putting
             await states.put("CA1", {"n": 2}, lifetime_s=10)
             assert json.dumps(await states.get("CA1")) == '{"n": 2}'
 

@@ -6,17 +6,19 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import aclosing, asynccontextmanager
 
 from vivavoce.agent.dialogue import Moment
 from vivavoce.agent.heard import History
 from vivavoce.agent.record import document_of
-from vivavoce.agent.sqlite_states import SqliteStates
-from vivavoce.agent.states import Document, MemoryStates, Seconds, StateStore
-from vivavoce.errors import ConfigError, StateError
+from vivavoce.agent.states import MemoryStates, StateStore
+from vivavoce.errors import ConfigError, StateError, StoreAway, StoreRefused
+from vivavoce.store.database import Database
+from vivavoce.store.documents import Document, Seconds
+from vivavoce.store.states import StoreStates
 
 MEMORY = "memory"
+STORE = "store"
 _LOG = logging.getLogger(__name__)
 
 
@@ -76,17 +78,27 @@ class Keeper:
 
 
 @asynccontextmanager
-async def open_keeper(where: str, *, lifetime_s: float, now_s: Seconds = time.time) -> AsyncIterator[Keeper]:
-    """A keeper in `memory` or in an SQLite file at that path. Raises ConfigError and StateError."""
+async def open_keeper(
+    where: str, *, lifetime_s: float, store: str = "", now_s: Seconds = time.time
+) -> AsyncIterator[Keeper]:
+    """A keeper in `memory`, in the `store` of that URL, or in another store at that path or URL.
+
+    A store that is away now may come back while calls go on. Raises ConfigError, and StateError for one that cannot be
+    used.
+    """
     if where == MEMORY:
         keeper = Keeper(MemoryStates(now_s=now_s), lifetime_s=lifetime_s)
         yield keeper
         await keeper.settle()
         return
-    store = await SqliteStates.open(Path(where), now_s=now_s)
-    try:
-        keeper = Keeper(store, lifetime_s=lifetime_s)
+    async with aclosing(Database(store if where == STORE else where)) as database:
+        states = StoreStates(database, now_s=now_s)
+        try:
+            await states.open()
+        except StoreAway as error:
+            _LOG.warning("states of calls are not kept for now: %s", error.message)
+        except StoreRefused as error:
+            raise StateError(error.message, hint=error.hint) from error
+        keeper = Keeper(states, lifetime_s=lifetime_s)
         yield keeper
         await keeper.settle()
-    finally:
-        await store.aclose()

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from vivavoce.agent.conditions import SlotValue
 from vivavoce.agent.dialogue import Moment
 from vivavoce.agent.heard import History, Utterance
-from vivavoce.agent.states import Document
 from vivavoce.errors import StateError
+from vivavoce.store.documents import Document
 
 VERSION = 1
 T = TypeVar("T")

@@ -11,12 +11,16 @@ from collections.abc import Sequence
 
 import typer
 
-from vivavoce.cli import agent, bench, models, routes, shadow
+from vivavoce.cli import agent, bench, models, quota, routes, shadow, store
 from vivavoce.cli.budget import budget
+from vivavoce.cli.cost import cost
 from vivavoce.cli.emulate import emulate
+from vivavoce.cli.nudge import nudge
 from vivavoce.cli.process import prepare
+from vivavoce.cli.profiles import profiles
 from vivavoce.cli.serve import serve
 from vivavoce.cli.translate import translate
+from vivavoce.cli.usage import usage
 from vivavoce.errors import first_of_ours
 
 app = typer.Typer(
@@ -29,12 +33,19 @@ app = typer.Typer(
 app.add_typer(agent.app, name="agent")
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
+app.add_typer(quota.app, name="quota")
 app.add_typer(routes.app, name="routes")
 app.add_typer(shadow.app, name="shadow")
+app.add_typer(store.app, name="store")
+app.command("erase")(store.erase)
 app.command("translate")(translate)
 app.command("serve")(serve)
 app.command("budget")(budget)
+app.command("cost")(cost)
 app.command("emulate")(emulate)
+app.command("usage")(usage)
+app.command("profiles")(profiles)
+app.command("nudge")(nudge)
 
 
 @app.callback()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,7 @@ PAIRS: Final = "pairs"
 """The name under `[routes.mt]` of the embedded pairs' table: it is no engine, it chooses one by language."""
 
 Tier = Literal["free", "pro", "clone"]
+TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 Order = Annotated[list[str], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -115,14 +115,48 @@ class AgentSettings(Section):
     )
     most_late: float = Field(gt=0, le=1, description="No call is let in while a larger share of frames is late.")
     most_waiting: float = Field(gt=0, description="Nor while finals would be waited for a larger share of time.")
-    state: str = Field(min_length=1, description="Where a call's state is kept: memory, or the path of an SQLite file.")
+    state: str = Field(min_length=1, description="Where a call's state is kept: memory, store, or another store's URL.")
     state_lifetime_s: float = Field(gt=0, description="How long it is kept after its last turn.")
+
+
+class LifetimeSettings(Section):
+    """Days that a row is kept, by the table's name; 0 keeps it until it is erased."""
+
+    sessions: int = Field(ge=0, description="Who spoke when, in which languages, and how it ended.")
+    usage_ledger: int = Field(ge=0, description="What was used and what it cost.")
+    top_ups: int = Field(ge=0, description="Dub that users were given beside their quota.")
+    profiles: int = Field(ge=0, description="What sessions tell of sound and delay.")
+    nudges: int = Field(ge=0, description="What users asked for while they listened.")
+    corrections: int = Field(ge=0, description="Content: what was said, and what should have been.")
+    shadow_results: int = Field(ge=0, description="Figures of engines that nobody heard.")
+    evals: int = Field(ge=0, description="Content: what clips of evaluations say.")
+
+
+class StoreSettings(Section):
+    url: str = Field(description="Empty for an SQLite file in the user's state folder; a path; or postgresql://…")
+    lifetime_days: LifetimeSettings
 
 
 class SpendSettings(Section):
     dub_cap_usd: float = Field(
         ge=0, description="What a session's voice may cost in dollars; then subtitles go on alone. 0 for no cap."
     )
+    user_dub_minutes: float = Field(
+        ge=0, description="Dub a month (UTC) for a user of whom `vivavoce quota` knows nothing else. 0 for no cap."
+    )
+    user_day_cap_usd: float = Field(ge=0, description="What a user may cost a day (UTC) in dollars. 0 for no cap.")
+    day_cap_usd: float = Field(ge=0, description="What all that is in the store may cost a day. 0 for no cap.")
+    refresh_s: float = Field(gt=0, le=300, description="How often the store is asked what users may still have.")
+    bucket_dub_s: float = Field(ge=0, description="Dub that a user may have at once, from a bucket. 0 for no bucket.")
+    bucket_dub_s_per_hour: float = Field(ge=0, description="What comes into that bucket in an hour.")
+    buckets: str = Field(
+        pattern=r"^(memory|rediss?://\S+|unix://\S+)$",
+        description="Where buckets are: memory, each process its own; or a URL of Redis, which processes share.",
+    )
+
+
+class TelemetrySettings(Section):
+    profiles: bool = Field(description="Whether each session's signals, and nudges, are kept in the store.")
 
 
 class Settings(Section):
@@ -135,6 +169,8 @@ class Settings(Section):
     agent: AgentSettings
     serve: ServeSettings
     spend: SpendSettings
+    store: StoreSettings
+    telemetry: TelemetrySettings
 
     @model_validator(mode="after")
     def _hold_together(self) -> Settings:
