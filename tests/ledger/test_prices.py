@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from vivavoce.config.load import default_settings
 from vivavoce.errors import ConfigError
-from vivavoce.ledger.prices import EMBEDDED, Charge, Cost, nano_dollars, packaged_prices, read_prices
+from vivavoce.ledger.prices import EMBEDDED, Charge, Cost, Price, Prices, nano_dollars, packaged_prices, read_prices
 
 HOUR_S = 3600
 
@@ -81,10 +82,11 @@ def test_other_dollars_are_refused(usd):
         'price = "x"',
         "embedded = 3",
         "[[price",
-        '[[price]]\nengine="a"\nof=""\ndate="1"\nsource=""\ncharges=[]',
-        '[[price]]\nengine="a"\nof=""\ndate="1"\nsource=""\ncharges=[{unit="miles",usd="1",per=1}]',
-        '[[price]]\nengine="a"\nof=""\ndate="1"\nsource=""\ncharges=[{unit="seconds",usd="1",per=0}]',
-        'embedded=["a"]\n[[price]]\nengine="a"\nof=""\ndate="1"\nsource=""\ncharges=[{unit="seconds",usd="1",per=1}]',
+        '[[price]]\nengine="a"\nof=""\ndate="2026-05"\nsource=""\ncharges=[]',
+        '[[price]]\nengine="a"\nof=""\ndate="2026-05"\nsource=""\ncharges=[{unit="miles",usd="1",per=1}]',
+        '[[price]]\nengine="a"\nof=""\ndate="2026-05"\nsource=""\ncharges=[{unit="seconds",usd="1",per=0}]',
+        '[[price]]\nengine="a"\nof=""\ndate="2026-13"\nsource=""\ncharges=[{unit="seconds",usd="1",per=1}]',
+        'embedded=["a"]\n[[price]]\nengine="a"\nof=""\ndate="2026-05"\nsource=""\ncharges=[{unit="seconds",usd="1",per=1}]',
     ],
 )
 def test_a_bad_file_of_prices_is_refused_with_its_name(tmp_path, text):
@@ -97,7 +99,59 @@ def test_a_bad_file_of_prices_is_refused_with_its_name(tmp_path, text):
 def test_another_file_may_have_other_prices(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(
-        '[[price]]\nengine="mine"\nof="all"\ndate="2027-01"\nsource="a contract"\n'
+        '[[price]]\nengine="mine"\nof="all"\ndate="2026-01"\nsource="a contract"\n'
         'charges=[{unit="characters",usd="0.5",per=1000}]'
     )
-    assert read_prices(path).cost("mine", {"characters": 3}) == Cost(1_500_000, "mine@2027-01")
+    assert read_prices(path).cost("mine", {"characters": 3}) == Cost(1_500_000, "mine@2026-01")
+
+
+def of(date: str, nano: int) -> Price:
+    return Price("voice", "", date, "", (Charge("seconds", nano, 1),))
+
+
+def ms(*day: int) -> float:
+    return datetime(*day, tzinfo=UTC).timestamp() * 1000
+
+
+PRICES = Prices([of("2026-11-15", 3), of("undated", 1), of("2026-05", 2)])
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "identity"),
+    [
+        (0, "voice@undated"),
+        (ms(2026, 5, 1) - 1, "voice@undated"),
+        (ms(2026, 5, 1), "voice@2026-05"),
+        (ms(2026, 11, 15) - 1, "voice@2026-05"),
+        (ms(2026, 11, 15), "voice@2026-11-15"),
+        (ms(2031, 1, 1), "voice@2026-11-15"),
+    ],
+)
+def test_a_price_holds_from_its_date_until_the_next(at_ms, identity):
+    assert PRICES.price("voice", at_ms=at_ms).identity == identity
+    assert PRICES.cost("voice", {"seconds": 1}, at_ms=at_ms).price == identity
+
+
+def test_before_its_first_date_an_engine_has_no_price():
+    prices = Prices([of("2026-05", 2)])
+    assert prices.price("voice", at_ms=ms(2026, 4, 30)) is None
+    assert prices.cost("voice", {"seconds": 1}, at_ms=ms(2026, 4, 30)) == Cost(None, None)
+
+
+def test_an_old_row_finds_its_price_by_the_identity():
+    assert PRICES.named("voice@2026-05") == of("2026-05", 2)
+    assert PRICES.named("voice@2026-06") is None
+    assert PRICES.named(EMBEDDED).charges == ()
+    for name in packaged_prices().engines:
+        price = packaged_prices().price(name)
+        assert packaged_prices().named(price.identity).charges == price.charges
+
+
+def test_two_prices_of_one_date_are_refused():
+    with pytest.raises(ConfigError, match="two prices at once"):
+        Prices([of("2026-05", 1), of("2026-05-01", 2)])
+
+
+def test_plans_and_machines_have_their_prices_here_too():
+    assert packaged_prices().plans["published"].nano == 12 * 10**9
+    assert packaged_prices().machines["l4"].nano == 300_000_000
