@@ -53,6 +53,39 @@ def test_the_original_is_ducked_under_the_dub_and_comes_back() -> None:
     assert at(2.3) == 1
 
 
+class Watch:
+    def __init__(self) -> None:
+        self.told: list[tuple[str, float, float]] = []
+
+    def lowered(self, *, at_ms: float, sound_ms: float) -> None:
+        self.told.append(("lowered", at_ms, sound_ms))
+
+    def restored(self, *, at_ms: float, sound_ms: float) -> None:
+        self.told.append(("restored", at_ms, sound_ms))
+
+
+@pytest.mark.parametrize("frame", [RATE_HZ * 10, 320, 7])
+def test_it_tells_when_the_original_is_down_and_back(frame: int) -> None:
+    """500 ms of nothing, a second of dub, 100 ms too short for the original, and 200 ms of dub."""
+    tone = np.full(RATE_HZ, 9000, np.int16)
+    dub = np.concatenate([silence(0.5), tone, silence(0.1), tone[: RATE_HZ // 5], silence(1.5), tone, silence(0.2)])
+    watch = Watch()
+    mixer = Mixer(RATE_HZ, duck_db=-18, attack_ms=60, release_ms=400, hold_ms=300, watch=watch)
+    for at in range(0, len(dub), frame):
+        piece = dub[at : at + frame]
+        mixer.mix(np.zeros(len(piece), np.int16), piece)
+    expected = [("lowered", 560.0, 500.0), ("restored", 2500.0, 1800.0), ("lowered", 3360.0, 3300.0)]
+    assert [kind for kind, _, _ in watch.told] == [kind for kind, _, _ in expected]
+    for told, wanted in zip(watch.told, expected, strict=True):
+        assert told[1:] == pytest.approx(wanted[1:], abs=0.2)
+
+
+def test_an_original_that_is_not_ducked_is_never_down() -> None:
+    watch = Watch()
+    Mixer(RATE_HZ, duck_db=0.0, watch=watch).mix(silence(3), np.concatenate([voice(1), silence(2)]))
+    assert watch.told == []
+
+
 def test_the_gain_never_jumps() -> None:
     bursts = [piece for seconds in (0.3, 0.05, 0.7) for piece in (voice(seconds), silence(0.35))]
     gain = gains(np.concatenate(bursts))

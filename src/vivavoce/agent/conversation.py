@@ -80,7 +80,8 @@ class _Regret:
 
 
 class Conversation:
-    """`run` once. `moment` and `history` are what there is to store: `keep` is told whenever that has changed.
+    """`run` once. `moment` and `history` are what there is to store: `keep` is told whenever that has changed, and
+    `watch` of each of the call's events.
 
     `transfer` is the number that the call is to go on with, `failure` what broke it off; `turns` and `cuts` are for
     whoever measures.
@@ -103,9 +104,10 @@ class Conversation:
         clock: Clock,
         turns: TurnSettings = PRESETS["usual"],
         keep: Callable[[Conversation], None] = lambda _: None,
+        watch: Callable[[CallEvent], None] = lambda _: None,
     ) -> None:
         self._call, self._policy, self._ears, self._voice = call, policy, ears, voice
-        self._fetch, self._clock, self._settings, self._keep = fetch, clock, turns, keep
+        self._fetch, self._clock, self._settings, self._keep, self._watch = fetch, clock, turns, keep, watch
         self._dialogue = Dialogue(script)
         words = WORDS[script.language]
         self._open_ends = OpenEnds(words.never_last, words.seldom_last)
@@ -130,6 +132,7 @@ class Conversation:
             tasks = [self._group.create_task(self._or_a_person(work)) for work in works]
             try:
                 async for event in self._call.events():
+                    self._watch(event)
                     await self._or_a_person(self._on, event)
             finally:
                 self._drop_thought()

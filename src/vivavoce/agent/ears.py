@@ -10,6 +10,7 @@ from contextlib import nullcontext
 import numpy as np
 
 from vivavoce.agent.backlog import Backlog
+from vivavoce.agent.signals import CallSignals
 from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import LegError
 from vivavoce.legs.stt import SttStream
@@ -35,8 +36,9 @@ class Ears:
         backlog: Backlog | None = None,
         lead_in_ms: float = 400.0,
         held_ms: float = 2000.0,
+        signals: CallSignals | None = None,
     ) -> None:
-        self._stream, self._detector, self._backlog = stream, detector, backlog
+        self._stream, self._detector, self._backlog, self._signals = stream, detector, backlog, signals
         self._lead_in_ms, self._held_ms = lead_in_ms, held_ms
         self._before: deque[Pcm] = deque()
         self._turn: deque[Pcm] = deque()
@@ -61,6 +63,8 @@ class Ears:
             waiting = self._finals.get(hypothesis.epoch)
             if hypothesis.final and waiting is not None and not waiting.done():
                 waiting.set_result(hypothesis.text)
+                if self._signals is not None:
+                    self._signals.recognised([word.text for word in hypothesis.words])
 
     @property
     def stirred(self) -> bool:
@@ -136,6 +140,8 @@ class Ears:
     def _forget(self) -> None:
         self._turn.clear()
         self._stream.reset()
+        if self._signals is not None:
+            self._signals.turn_over()
 
 
 def _keep_newest(sound: deque[Pcm], ms: float) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from vivavoce.audio.pcm import FRAME_MS, Pcm, Samples
+from vivavoce.audio.pcm import FRAME_MS, Pcm, Samples, pcm16
 from vivavoce.audio.resample import Resampler
 from vivavoce.clock import NS_PER_MS, Clock
 from vivavoce.errors import DeviceLost
@@ -149,6 +149,11 @@ class MicSource(_DeviceEnd):
         self._waiting: Samples = np.zeros(0, dtype=np.int16)
         self._heard = self._queued = self._expected = self._taken = self._frames = 0
         self.dropped_ms = 0.0
+
+    @property
+    def codec(self) -> str:
+        """What it gives: samples at its own rate, which is known once it has started."""
+        return pcm16(self._device_hz)
 
     def __aiter__(self) -> Self:
         return self

@@ -14,12 +14,13 @@ from typing import Self
 import numpy as np
 
 from vivavoce.audio import decoders
-from vivavoce.audio.pcm import FRAME_MS, Pcm, Samples
+from vivavoce.audio.pcm import FRAME_MS, Pcm, Samples, pcm16
 from vivavoce.audio.resample import Resampler
 from vivavoce.clock import NS_PER_MS, Clock
 from vivavoce.errors import SourceMissing, SourceUnreadable
 
 LOWEST_HZ, HIGHEST_HZ = 4_000, 192_000
+_PLAIN = frozenset({"wav", "wavex", "w64", "rf64", "aiff", "au", "caf", "raw"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,12 @@ class AudioFile:
     def duration_ms(self) -> float | None:
         """What the container promises, None where it does not say."""
         return self.found.duration_ms
+
+    @property
+    def codec(self) -> str:
+        """As its reader calls it: `mp3`, `opus`; plain samples of any width as `pcm16-44.1k`."""
+        name = self.found.format_name.lower()
+        return pcm16(self.rate_hz) if name in _PLAIN or name.startswith("pcm_") else name
 
     def blocks(self, frame_ms: int = FRAME_MS, *, rate_hz: int | None = None) -> Generator[Pcm]:
         """Yield mono frames of `frame_ms` at the file's own rate or at `rate_hz`; the last is padded with silence.
@@ -145,6 +152,10 @@ class FileSource:
     @property
     def duration_ms(self) -> float | None:
         return self.file.duration_ms
+
+    @property
+    def codec(self) -> str:
+        return self.file.codec
 
     def __aiter__(self) -> Self:
         return self

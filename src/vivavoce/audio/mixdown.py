@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,17 @@ from vivavoce.audio.pcm import Samples
 
 # About -56 dBFS: what is quieter than this in a dub is the space between its words.
 VOICE_PEAK = 50
+
+
+class MuteWatch(Protocol):
+    """Is told when the original went down and came back, in ms of what was mixed, each as soon as it is so.
+
+    `sound_ms` is the dub's first sound that it went down for, and the last before it came back.
+    """
+
+    def lowered(self, *, at_ms: float, sound_ms: float) -> None: ...
+
+    def restored(self, *, at_ms: float, sound_ms: float) -> None: ...
 
 
 class Mixer:
@@ -30,13 +42,20 @@ class Mixer:
         attack_ms: float = 60.0,
         release_ms: float = 400.0,
         hold_ms: float = 300.0,
+        watch: MuteWatch | None = None,
     ) -> None:
+        self._rate_hz = rate_hz
         self._floor_db = min(0.0, duck_db)
         self._down_db = -self._floor_db / max(1.0, attack_ms * rate_hz / 1000.0)
         self._up_db = -self._floor_db / max(1.0, release_ms * rate_hz / 1000.0)
         self._hold = round(hold_ms * rate_hz / 1000.0)
         self._silent_for = self._hold + 1
         self._gain_db = 0.0
+        self._watch = watch if self._floor_db < 0.0 else None
+        self._place = 0
+        self._sound_from: int | None = None
+        self._sound_until = 0
+        self._is_down = False
 
     @property
     def gain_db(self) -> float:
@@ -64,7 +83,29 @@ class Mixer:
             else:
                 gains[start:end] = np.minimum(self._gain_db + steps * self._up_db, 0.0)
             self._gain_db = float(gains[end - 1])
+            if self._watch is not None:
+                self._tell(self._watch, gains[start:end], self._place + start, speaks=bool(speaks[start]))
+        self._place += len(dub)
         return gains
+
+    def _tell(self, watch: MuteWatch, gains: NDArray[np.float64], place: int, *, speaks: bool) -> None:
+        """Tell what became of the original in a stretch from `place` on in which the dub speaks, or does not."""
+        if speaks:
+            self._sound_until = place + len(gains) - self._hold
+            if self._sound_from is None:
+                self._sound_from = place
+            if not self._is_down and gains[-1] <= self._floor_db:
+                self._is_down = True
+                at = place + int(np.argmax(gains <= self._floor_db))
+                watch.lowered(at_ms=self._ms(at), sound_ms=self._ms(self._sound_from))
+        elif self._sound_from is not None and gains[-1] >= 0.0:
+            if self._is_down:
+                at = place + int(np.argmax(gains >= 0.0))
+                watch.restored(at_ms=self._ms(at), sound_ms=self._ms(self._sound_until))
+            self._sound_from, self._is_down = None, False
+
+    def _ms(self, samples: int) -> float:
+        return 1000.0 * samples / self._rate_hz
 
     def _speaks(self, dub: NDArray[np.float64]) -> NDArray[np.bool_]:
         """True from a sample with voice until `hold` samples after the last one."""

@@ -12,6 +12,11 @@ FRAME_MS = 20
 Samples = NDArray[np.int16]
 
 
+def pcm16(rate_hz: int) -> str:
+    """The name of plain 16-bit samples as a codec: `pcm16-24k`, `pcm16-44.1k`."""
+    return f"pcm16-{rate_hz / 1000:g}k"
+
+
 @dataclass(frozen=True, slots=True)
 class Pcm:
     """Mono 16-bit samples. `start_ms` counts from the session's first sample."""

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from vivavoce.audio.devices import SpeakerSink
-from vivavoce.audio.mixdown import Mixer
+from vivavoce.audio.mixdown import Mixer, MuteWatch
 from vivavoce.audio.pcm import Samples
 from vivavoce.audio.sinks import WavSink
 
@@ -17,6 +17,7 @@ class Outputs:
     """Writes the dub and the mix as they are heard. Closing keeps what was written, whatever ended the session.
 
     The speaker, which its owner closes, plays the mix, or the dub alone where the original is in the room already.
+    `watch` is told how the original of the mix is lowered.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Outputs:
         source: Path | None,
         rate_hz: int,
         duck_db: float,
+        watch: MuteWatch | None = None,
     ) -> None:
         others = [path for path in (source,) if path is not None]
         self._dub = self._mix = None
@@ -41,7 +43,7 @@ class Outputs:
             self._files = opening.pop_all()
         self._speaker = speaker
         self._speaker_hears_original = speaker_hears_original
-        self._mixer = Mixer(rate_hz, duck_db=duck_db)
+        self._mixer = Mixer(rate_hz, duck_db=duck_db, watch=watch)
         self._mixed = mix is not None or (speaker is not None and speaker_hears_original)
 
     async def write(self, original: Samples, dub: Samples) -> None:

@@ -20,8 +20,26 @@ class NoticeKind(StrEnum):
     DRIFT = "drift"
     MT_FAILED = "translation failed"
     TTS_FAILED = "synthesis failed"
+    DUB_CAPPED = "dub cap"
+    DUB_BACK = "dub back"
     SWITCHED = "another engine"
     CONFIG_REFUSED = "configuration refused"
+
+
+class TriggerKind(StrEnum):
+    STARTED = "started"
+    RESUMED = "resumed"
+    FALSE = "false"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What the voice detector took for speech: it started an utterance; it goes on after what seemed its end; or it was
+    over and nothing was recognised."""
+
+    utterance: int
+    kind: TriggerKind
+    at_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +102,4 @@ class Notice:
     at_ms: float
 
 
-Event = Heard | Translated | Spoken | UtteranceDone | Notice
+Event = Trigger | Heard | Translated | Spoken | UtteranceDone | Notice

@@ -16,12 +16,12 @@ from vivavoce.audio.pcm import Pcm
 from vivavoce.clock import NS_PER_MS
 from vivavoce.contract.profile import Stage
 from vivavoce.contract.spans import SpanRecorder
-from vivavoce.errors import LegError
+from vivavoce.errors import LegCapped, LegError
 from vivavoce.legs.stt import SttStream
 from vivavoce.legs.vad import VoiceDetector
 from vivavoce.legs.values import Clause, Hypothesis, VoiceEvent, VoiceEventKind, Word
 from vivavoce.translate.clauses import FLOW, Cut, CutSettings, cuts
-from vivavoce.translate.events import Event, Heard, Notice, NoticeKind, UtteranceDone
+from vivavoce.translate.events import Event, Heard, Notice, NoticeKind, Trigger, TriggerKind, UtteranceDone
 from vivavoce.translate.stability import Agreement
 from vivavoce.translate.voiceover import Line, Voiceover
 
@@ -138,9 +138,11 @@ class Interpreter:
 
     async def run(self) -> None:
         """Take hypotheses until the recognition stream is closed."""
+        capped = False
         while True:
             try:
                 async for hypothesis in self._stt:
+                    capped = False
                     self.activity += 1
                     self._at_rest.clear()
                     try:
@@ -149,7 +151,9 @@ class Interpreter:
                         self._at_rest.set()
                 return
             except LegError as error:
-                self._tell(Notice(NoticeKind.STT_FAILED, f"{error}; the original voice stays", self._now_ms()))
+                if not (capped and isinstance(error, LegCapped)):
+                    self._tell(Notice(NoticeKind.STT_FAILED, f"{error}; the original voice stays", self._now_ms()))
+                capped = isinstance(error, LegCapped)
                 await self._abandon()
 
     async def settle(self) -> None:
@@ -174,9 +178,11 @@ class Interpreter:
                 # Nobody has listened to it yet: speech that goes on now is recognised in one with it.
                 self._current, self._late = self._late, None
                 self._current.endpoint_ms = None
+                self._tell(Trigger(self._current.number, TriggerKind.RESUMED, event.at_ms))
                 return
             self._utterances += 1
             self._current = _Utterance(self._utterances, event.at_ms)
+            self._tell(Trigger(self._utterances, TriggerKind.STARTED, event.at_ms))
             if event.at_ms > self._rest_from_ms + self._settings.rest_ms:
                 self._speaking_since_ms = event.at_ms
             self._last_partial_ms = event.at_ms + self._settings.first_partial_ms - self._settings.partial_every_ms
@@ -192,6 +198,7 @@ class Interpreter:
                 await self._speculate(utterance)
         elif event.kind is VoiceEventKind.RESUME:
             self._paused = False
+            self._tell(Trigger(utterance.number, TriggerKind.RESUMED, event.at_ms))
             if self._ending is None:
                 self._drop_speculation(utterance)
         else:
@@ -331,6 +338,8 @@ class Interpreter:
         self._agreement.reset()
         if utterance.settled:
             self._tell(Heard(utterance.number, tuple(utterance.settled), (), len(final.words), self._now_ms()))
+        else:
+            self._tell(Trigger(utterance.number, TriggerKind.FALSE, self._now_ms()))
         if utterance.guess is not None:
             utterance.lines.append(utterance.guess)
             if not utterance.guess.certain:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vivavoce.translate.events import Event, Heard, Notice, NoticeKind, Spoken, Translated, UtteranceDone
+from vivavoce.translate.events import Event, Heard, Notice, NoticeKind, Spoken, Translated, Trigger, UtteranceDone
 
 
 @dataclass(slots=True)
@@ -36,6 +36,7 @@ class SessionRecord:
     def take(self, event: Event) -> None:
         if isinstance(event, Notice):
             self.notices.append(event)
+        if isinstance(event, Notice | Trigger):
             return
         record = self.utterances.setdefault(event.utterance, UtteranceRecord(event.utterance))
         if isinstance(event, Heard):
