@@ -1,45 +1,47 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from vivavoce.cli.main import app
-from vivavoce.config.load import read_settings
+from vivavoce.config.load import default_settings, read_settings
 from vivavoce.evals.shadow_report import LEAST_PAIRS, MOST_VOID, MOST_WER
-from vivavoce.routing.shadow_rows import LIFETIME_DAYS, Row, ShadowRows, stamp
+from vivavoce.routing.shadow_rows import Row, records
+from vivavoce.store.database import Database
+from vivavoce.store.outbox import open_outbox
+from vivavoce.store.tables import SHADOW_RESULTS
+
+
+def results(session: str, age_s: float) -> list[Row]:
+    """A pair and a failure of recognition, and of translation."""
+    found = []
+    for leg, more in (("stt", {"errors": 1, "words": 10}), ("mt", {"chrf": 61.0})):
+        about = {"session_id": session, "leg": leg, "primary_engine": "one", "shadow": "other"}
+        about["at_ms"] = round((time.time() - age_s) * 1000)
+        figures = {"primary_ms": 100.0, "shadow_ms": 90.0, "primary_nano": 2000, "shadow_nano": 1000, **more}
+        found += [Row(**about, **figures), Row(**about, void="LegLost")]
+    return found
 
 
 @pytest.fixture
 def rows(tmp_path, monkeypatch):
+    """The store has two sessions: of now, and of two days ago."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    kept = ShadowRows()
-    ages_s = {"new": 60.0, "old": 2 * 86400.0}
-    for session, age_s in ages_s.items():
-        for leg, more in (("stt", {"errors": 1, "words": 10}), ("mt", {"chrf": 61.0})):
-            at = stamp(time.time() - age_s)
-            costs = {"primary_nano": 2000, "shadow_nano": 1000}
-            kept.append(
-                [
-                    Row(
-                        session=session,
-                        leg=leg,
-                        primary="one",
-                        shadow="other",
-                        at=at,
-                        primary_ms=100.0,
-                        shadow_ms=90.0,
-                        **more,
-                        **costs,
-                    ),
-                    Row(session=session, leg=leg, primary="one", shadow="other", at=at, void="LegLost"),
-                ]
-            )
-    return kept
+
+    async def main() -> None:
+        async with aclosing(Database()) as database, open_outbox(database) as outbox:
+            for record in records([*results("new", 60.0), *results("old", 2 * 86400.0)]):
+                outbox.put(SHADOW_RESULTS, record)
+            assert await outbox.settled(within_s=30)
+
+    asyncio.run(main())
 
 
 def run(*args: str) -> str:
@@ -76,7 +78,8 @@ def test_without_rows_it_says_how_to_get_some(tmp_path, monkeypatch):
 
 def test_a_session_is_erased(rows):
     assert run("erase", "new") == "4 rows erased\n"
-    assert {row.session for row in rows.read()} == {"old"}
+    left = json.loads(run("report", "--since", "7d", "--json"))["figures"]["comparisons"]
+    assert [(each["leg"], each["n"], each["sessions"]) for each in left] == [("mt", 1, 1), ("stt", 1, 1)]
     assert run("erase", "new") == "0 rows erased\n"
 
 
@@ -115,4 +118,4 @@ def test_the_guide_says_what_is_so(tmp_path):
     assert read_settings(tmp_path / "x.toml").routes.stt.shadow == {"moonshine": 0.05}
     numbers = f"wants {LEAST_PAIRS} pairs, at most {MOST_VOID:.0%} void", f"under {MOST_WER:.0f} % of words"
     assert all(number.replace("5%", "5 %") in " ".join(page.split()) for number in numbers)
-    assert f"for {LIFETIME_DAYS} days" in page
+    assert f"for {default_settings().store.lifetime_days.shadow_results} days" in page

@@ -60,8 +60,11 @@ def test_the_sdk_streams_a_chat() -> None:
             texts = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
             assert texts == ["", "ONE", " TWO", " THREE", None]
             assert chunks[-2].choices[0].finish_reason == "stop"
+            assert [chunk.usage for chunk in chunks[:-1]] == [None] * 5
             assert chunks[-1].usage is not None
-            assert chunks[-1].usage.completion_tokens == 3
+            assert (chunks[-1].usage.prompt_tokens, chunks[-1].usage.completion_tokens) == (3, 3)
+            plain = await client.chat.completions.create(model="m", messages=WHAT, stream=True)
+            assert all(chunk.usage is None and chunk.choices for chunk in [chunk async for chunk in plain])
 
     asyncio.run(main())
 

@@ -4,16 +4,16 @@ import pytest
 
 from vivavoce.evals.shadow_judge import ScoreJudge
 from vivavoce.evals.shadow_report import LEAST_PAIRS, compare
-from vivavoce.routing.shadow_rows import Row, stamp
+from vivavoce.routing.shadow_rows import Row
 
 
 def pair(number: int, *, primary_ms: float = 200.0, shadow_ms: float = 150.0, **more: object) -> Row:
     fields = {
-        "session": f"s{number % 7}",
+        "session_id": f"s{number % 7}",
         "leg": "stt",
-        "primary": "deepgram",
+        "primary_engine": "deepgram",
         "shadow": "moonshine",
-        "at": stamp(1_800_000_000.0 + number),
+        "at_ms": 1_800_000_000_000 + number,
         "primary_ms": primary_ms + number % 5,
         "shadow_ms": shadow_ms + number % 5,
         "errors": 1,
@@ -29,7 +29,12 @@ def pair(number: int, *, primary_ms: float = 200.0, shadow_ms: float = 150.0, **
 
 def void(why: str, number: int = 0) -> Row:
     return Row(
-        session=f"v{number}", leg="stt", primary="deepgram", shadow="moonshine", at=stamp(1_800_000_000.0), void=why
+        session_id=f"v{number}",
+        leg="stt",
+        primary_engine="deepgram",
+        shadow="moonshine",
+        at_ms=1_800_000_000_000,
+        void=why,
     )
 
 
@@ -78,7 +83,7 @@ def test_what_is_unknown_is_not_taken_for_nothing():
 
 
 def test_each_primary_and_leg_is_apart():
-    rows = [pair(1), pair(2, primary="whisper"), pair(3, leg="mt", chrf=60.0), pair(4, leg="mt", chrf=70.0)]
+    rows = [pair(1), pair(2, primary_engine="whisper"), pair(3, leg="mt", chrf=60.0), pair(4, leg="mt", chrf=70.0)]
     found = compare(rows, cap_ms)
     assert [(each.leg, each.primary, each.n) for each in found] == [
         ("mt", "deepgram", 2),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -15,7 +16,7 @@ from vivavoce.emulators.faults import Fault
 from vivavoce.emulators.http import HttpEmulator
 from vivavoce.emulators.openai import KINDS, ChatScript, served
 from vivavoce.errors import ConfigError, LegError, LegLost, LegRefused, LegTimeout, LegUnavailable, VivavoceError
-from vivavoce.legs.values import Clause, TextChunk
+from vivavoce.legs.values import Clause, TextChunk, TokenUsage
 from vivavoce.providers.openai_chat import ChatReader, OpenAIChat, chat_body, prompt
 
 CANARY = "sk-wrong-canary-5f3a9c7e1b2d4f60"
@@ -82,7 +83,7 @@ ANSWER = b"".join(
         event("Olá"),
         event(", você"),
         event(None, "stop"),
-        b'data: {"choices": [], "usage": {"total_tokens": 9}}\r\n\r\n',
+        b'data: {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}\r\n\r\n',
         b"data: [DONE]\n\n",
     ]
 )
@@ -95,6 +96,40 @@ def test_an_answer_in_any_split(places: list[int]) -> None:
         found += reader.feed(ANSWER[start:end])
     assert found == ["Olá", ", você"]
     assert reader.finished
+    assert reader.usage == TokenUsage(7, 2)
+
+
+def counted(tokens_in: object, tokens_out: object, *, text: str = "") -> bytes:
+    """An event that tells of tokens: with a piece of text, or alone."""
+    choices = [{"delta": {"content": text}, "finish_reason": None}] if text else []
+    usage = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out}
+    return b"data: " + json.dumps({"choices": choices, "usage": usage}).encode() + b"\n\n"
+
+
+def test_tokens_that_are_told_with_every_piece_are_those_of_the_last() -> None:
+    reader = ChatReader()
+    assert reader.feed(counted(7, 1, text="Ol") + counted(7, 2, text="á") + event(None, "stop")) == ["Ol", "á"]
+    assert reader.usage == TokenUsage(7, 2)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        b"",
+        b'data: {"choices": [\n\n',
+        b"data: 7\n\n",
+        b"data: \xff\n\n",
+        counted(None, 2),
+        counted(-1, 2),
+        counted(7, "2"),
+    ],
+)
+def test_an_answer_is_whole_whatever_comes_after_it(after: bytes) -> None:
+    reader = ChatReader()
+    assert reader.feed(event("Olá", "stop")) == ["Olá"]
+    reader.rest(after)
+    assert reader.finished
+    assert reader.usage is None
 
 
 def test_geminis_last_chunk_brings_text_and_end_at_once() -> None:
@@ -152,8 +187,65 @@ def test_text_comes_as_it_is_made() -> None:
                 TextChunk(" TWO", 3, last=False),
                 TextChunk(" THREE", 3, last=False),
                 TextChunk(" FOUR", 3, last=False),
-                TextChunk("", 3, last=True),
+                TextChunk("", 3, last=True, usage=TokenUsage(words_of(CLAUSE.text), 4)),
             ]
+            assert leg.prompt_version == "translate-1"
+
+    asyncio.run(main())
+
+
+def words_of(text: str, **more: object) -> int:
+    """What the emulator counts as tokens of our prompt."""
+    return sum(len(message["content"].split()) for message in prompt(text, source="en", target="pt", **more))  # type: ignore[arg-type]
+
+
+def test_the_tokens_of_all_requests_for_a_clause_add_up() -> None:
+    async def main() -> None:
+        async with chat() as (emulated, leg):
+            chunks = await translated(leg, Clause("the heat pump runs", 0, 1), glossary={"heat pump": "bomba de calor"})
+            terms = {"heat pump": "bomba de calor"}
+            asked = words_of("the heat pump runs", terms=terms), words_of("the Vextal runs", terms=terms)
+            parts = words_of("the", terms=terms) + words_of("runs", terms=terms)
+            assert emulated.requests == 4
+            assert chunks[-1].usage == TokenUsage(sum(asked) + parts, 4 + 3 + 1 + 1)
+
+    asyncio.run(main())
+
+
+def test_an_endpoint_that_refuses_to_count_is_used_without() -> None:
+    async def main() -> None:
+        async with chat("no-stream-options") as (_, leg):
+            with pytest.raises(LegRefused, match="stream_options") as refused:
+                await translated(leg)
+            assert "usage = false" in refused.value.hint
+        async with chat("no-stream-options", usage=False) as (_, leg):
+            chunks = await translated(leg)
+            assert (text_of(chunks), chunks[-1].usage) == ("ONE TWO THREE FOUR", None)
+
+    asyncio.run(main())
+
+
+def test_where_one_request_of_a_clause_is_not_counted_their_sum_is_not_known() -> None:
+    """An endpoint that counts the first answer and not the second."""
+    answers = iter([counted(7, 2), b"", b"", b""])
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        assert length
+        await reader.readexactly(int(length[1]))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+        writer.write(event("text", "stop") + next(answers) + b"data: [DONE]\n\n")
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        leg = OpenAIChat(url=f"http://127.0.0.1:{port}/v1", model="m")
+        async with server, asyncio.timeout(20):
+            chunks = await translated(leg, Clause("the heat pump runs", 0, 1), glossary={"heat pump": "bomba de calor"})
+            assert chunks[-1].usage is None
+            await leg.aclose()
 
     asyncio.run(main())
 

@@ -10,11 +10,11 @@ import pytest
 
 from vivavoce.clock import SystemClock, run_virtual
 from vivavoce.errors import LegError, LegRefused, PairUnavailable
-from vivavoce.legs.values import Clause, TextChunk
+from vivavoce.legs.values import Clause, TextChunk, TokenUsage
 from vivavoce.routing.shadow import Consent, Shadows, drawn
-from vivavoce.routing.shadow_after import Job, rows_of, work
+from vivavoce.routing.shadow_after import Job, compared, rows_of
 from vivavoce.routing.shadow_calls import Opening, Push
-from vivavoce.routing.shadow_rows import ShadowRows
+from vivavoce.routing.shadow_rows import Row
 from vivavoce.routing.shadow_run import LIVE_CALLS, Recording, Run, reason, replay
 
 TEXT = "and so we go to the house"
@@ -35,8 +35,15 @@ class Lengths:
 class Echo:
     """Implements `Translator`: gives the text back, in two chunks, so many ms each."""
 
-    def __init__(self, prefix: str = "", *, chunk_ms: float = 20.0, error: Exception | None = None) -> None:
-        self.prefix, self.chunk_ms, self.error = prefix, chunk_ms, error
+    def __init__(
+        self,
+        prefix: str = "",
+        *,
+        chunk_ms: float = 20.0,
+        error: Exception | None = None,
+        usage: TokenUsage | None = None,
+    ) -> None:
+        self.prefix, self.chunk_ms, self.error, self.usage = prefix, chunk_ms, error, usage
         self.heard: list[tuple[str, tuple[str, ...], dict[str, str] | None]] = []
 
     async def translate(self, clause, *, source, target, context=(), glossary=None):
@@ -45,7 +52,7 @@ class Echo:
             await asyncio.sleep(self.chunk_ms / 1000)
             if self.error is not None:
                 raise self.error
-            yield TextChunk(text, clause.epoch, last=number == 1)
+            yield TextChunk(text, clause.epoch, last=number == 1, usage=self.usage if number else None)
 
     async def warm_up(self) -> None: ...
 
@@ -161,7 +168,9 @@ def test_a_shadow_hears_the_session_and_its_finals_are_paired(kit):
     assert [(row.errors, row.words) for row in rows] == [(1, 7), (1, 7)]
     assert [(round(row.primary_ms), round(row.shadow_ms)) for row in rows] == [(80, 120), (80, 120)]
     assert [row.primary_quantities for row in rows] == [{"seconds": 2.2}, {"seconds": 2.2}]
-    assert {(row.session, row.leg, row.primary, row.shadow) for row in rows} == {("s1", "stt", "primary", "other")}
+    assert {(row.session_id, row.leg, row.primary_engine, row.shadow) for row in rows} == {
+        ("s1", "stt", "primary", "other")
+    }
     assert shadow.options == {"language": "en", "keyterms": ("house",), "rate_hz": 16000}
     assert (shadow.opened, shadow.closed) == (1, 1)
 
@@ -240,14 +249,13 @@ def test_a_shadow_for_other_languages_makes_no_rows(kit):
 # Afterwards
 
 
-def test_an_embedded_shadow_is_given_the_session_afterwards(kit, tmp_path):
+def test_an_embedded_shadow_is_given_the_session_afterwards(kit):
     shadow = kit.Recogniser(kit.said(TEXT), name="other", final_ms=300.0)
     _, shadows = talk(kit, shadow, embedded=True)
     assert shadow.opened == 0
     (run,) = pickle.loads(pickle.dumps(shadows.runs))
     assert run.calls
-    run_virtual(work(Job([run], lambda leg, name: shadow, Lengths(), tmp_path, 30)))
-    rows = ShadowRows(tmp_path).read()
+    rows = run_virtual(compared(Job([run], lambda leg, name: shadow, Lengths(), "")))
     assert [(row.void, row.errors, round(row.primary_ms), round(row.shadow_ms)) for row in rows] == [
         ("", 0, 80, 300),
         ("", 0, 80, 300),
@@ -255,19 +263,17 @@ def test_an_embedded_shadow_is_given_the_session_afterwards(kit, tmp_path):
     assert shadow.closed == 1
 
 
-def test_an_engine_that_fails_afterwards_leaves_the_others_their_rows(kit, tmp_path):
+def test_an_engine_that_fails_afterwards_leaves_the_others_their_rows(kit):
     good, bad = (kit.Recogniser(kit.said(TEXT), name=name) for name in ("good", "bad"))
 
-    async def main() -> Shadows:
+    async def main() -> list[Row]:
         shadows = shadows_of(kit, "stt", {"bad": bad, "good": good}, embedded=True)
         await Talk(kit, shadows.stt(kit.Recogniser(kit.said(TEXT)))).run()
         await shadows.end()
         bad.fault = "dead"
-        await work(Job(shadows.runs, lambda leg, name: {"good": good, "bad": bad}[name], None, tmp_path, 30))
-        return shadows
+        return await compared(Job(shadows.runs, lambda leg, name: {"good": good, "bad": bad}[name], None, ""))
 
-    run_virtual(main())
-    assert [(row.shadow, row.void) for row in ShadowRows(tmp_path).read()] == [
+    assert [(row.shadow, row.void) for row in run_virtual(main())] == [
         ("bad", "LegRefused 503"),
         ("good", ""),
         ("good", ""),
@@ -288,7 +294,7 @@ def test_what_is_kept_of_a_session_is_bounded(kit):
 
 
 def test_clauses_are_paired_with_context_and_glossary(kit):
-    primary, shadow = Echo(), Echo("oh ", chunk_ms=35.0)
+    primary, shadow = Echo(), Echo("oh ", chunk_ms=35.0, usage=TokenUsage(70, 2))
 
     async def main() -> tuple[list[str], Shadows]:
         shadows = shadows_of(kit, "mt", {"other": shadow})
@@ -307,6 +313,7 @@ def test_clauses_are_paired_with_context_and_glossary(kit):
     rows = rows_of(shadows.runs[0], Lengths())
     assert [(round(row.primary_ms), round(row.shadow_ms), row.chrf) for row in rows] == [(40, 70, 50.0)] * 2
     assert rows[0].primary_quantities == {"characters": 3.0}
+    assert rows[0].shadow_quantities == {"characters": 3.0, "tokens_in": 70.0, "tokens_out": 2.0}
 
 
 def test_afterwards_the_first_clause_is_not_the_one_that_loads_the_engine(kit):

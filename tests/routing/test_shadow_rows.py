@@ -1,77 +1,75 @@
 from __future__ import annotations
 
-import os
-import stat
-from datetime import UTC, datetime, timedelta
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
 
-import pytest
+from vivavoce.routing.shadow_rows import Row, erase_rows, read_rows, records
+from vivavoce.store.database import Database
+from vivavoce.store.outbox import open_outbox
+from vivavoce.store.tables import SHADOW_RESULTS
 
-from vivavoce.errors import OutputError
-from vivavoce.routing.shadow_rows import Row, ShadowRows, stamp
-
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+NOON_MS = 1_795_262_400_000
 
 
 def row(session: str = "s1", **more: object) -> Row:
-    fields = {"leg": "stt", "primary": "deepgram", "shadow": "moonshine", "at": stamp(NOON.timestamp()), **more}
-    return Row(session=session, **fields)  # type: ignore[arg-type]
+    fields = {"leg": "stt", "shadow": "moonshine", "primary_engine": "deepgram", "at_ms": NOON_MS, **more}
+    return Row(session_id=session, **fields)  # type: ignore[arg-type]
 
 
-def rows_at(tmp_path, when: datetime, **more: float) -> ShadowRows:
-    return ShadowRows(tmp_path / "shadow", now_s=when.timestamp, **more)
+def written_and_read(url, spool, *sessions: list[Row], times: int = 1, **wanted) -> list[Row]:
+    async def main() -> list[Row]:
+        async with aclosing(Database(url)) as database:
+            async with open_outbox(database, spool) as outbox:
+                for rows in sessions * times:
+                    for record in records(rows):
+                        outbox.put(SHADOW_RESULTS, record)
+                assert await outbox.settled(within_s=30)
+                assert outbox.stats().refused == 0
+            return await read_rows(database, **wanted)
+
+    return asyncio.run(main())
 
 
-def test_what_is_written_is_read(tmp_path):
-    written = [row(primary_ms=1.5, shadow_quantities={"seconds": 2.0}), row("s2", void="LegLost")]
-    rows_at(tmp_path, NOON).append(written)
-    assert rows_at(tmp_path, NOON).read() == written
+WHOLE = row(
+    primary_ms=101.5,
+    shadow_ms=90.0,
+    errors=1,
+    words=20,
+    chrf=61.25,
+    length_ratio=1.02,
+    primary_quantities={"seconds": 2.5},
+    shadow_quantities={"characters": 12.0, "tokens_in": 70.0},
+    primary_nano=2000,
+    shadow_nano=1000,
+    primary_price="deepgram@2026-05",
+    shadow_price="embedded",
+)
 
 
-def test_rows_of_before_are_left_out(tmp_path):
-    old, new = row(at=stamp(NOON.timestamp() - 100)), row(at=stamp(NOON.timestamp()))
-    rows = rows_at(tmp_path, NOON)
-    rows.append([old, new])
-    assert rows.read(since_s=NOON.timestamp() - 50) == [new]
+def test_what_is_written_is_read(database_url, tmp_path):
+    void = row("s2", void="LegLost")
+    assert written_and_read(database_url, tmp_path, [WHOLE], [void]) == [WHOLE, void]
 
 
-def test_a_file_goes_once_it_has_outlived_its_lifetime(tmp_path):
-    rows_at(tmp_path, NOON).append([row()])
-    assert rows_at(tmp_path, NOON + timedelta(days=7), lifetime_days=7).read() == [row()]
-    assert rows_at(tmp_path, NOON + timedelta(days=8), lifetime_days=7).read() == []
-    assert not list((tmp_path / "shadow").glob("*.jsonl"))
+def test_rows_of_one_session_that_are_written_twice_are_there_once(database_url, tmp_path):
+    rows = [row(), replace(row(), leg="mt"), row(), replace(row(), shadow="whisper"), row()]
+    found = written_and_read(database_url, tmp_path, rows, times=2)
+    assert sorted(found, key=repr) == sorted(rows, key=repr)
 
 
-def test_a_session_is_erased_and_what_is_torn_with_it(tmp_path):
-    rows = rows_at(tmp_path, NOON)
-    rows.append([row("s1"), row("s2"), row("s1")])
-    rows_at(tmp_path, NOON + timedelta(days=1)).append([row("s1")])
-    (path, _) = sorted((tmp_path / "shadow").glob("*.jsonl"))
-    with path.open("a") as file:
-        file.write('{"session": "s1", "leg"')
-    assert rows.read() == [row("s1"), row("s2"), row("s1"), row("s1")]
-    assert rows.erase("s1") == 3
-    assert rows.read() == [row("s2")]
-    assert [each.read_text().count("s1") for each in (tmp_path / "shadow").glob("*.jsonl")] == [0]
-    assert rows.erase("s1") == 0
+def test_rows_of_before_and_of_other_legs_are_left_out(database_url, tmp_path):
+    rows = [row(at_ms=NOON_MS - 1), row(), row(leg="mt")]
+    found = written_and_read(database_url, tmp_path, rows, since_ms=NOON_MS, leg="stt")
+    assert found == [rows[1]]
 
 
-def test_files_of_others_stay(tmp_path):
-    folder = tmp_path / "shadow"
-    folder.mkdir()
-    for name in ("notes.jsonl", "2026-99-99.jsonl"):
-        (folder / name).write_text("mine")
-    rows_at(tmp_path, NOON, lifetime_days=0).erase("s1")
-    assert {path.name for path in folder.glob("*.jsonl")} == {"notes.jsonl", "2026-99-99.jsonl"}
+def test_a_session_is_erased_and_others_stay(database_url, tmp_path):
+    written_and_read(database_url, tmp_path, [row(), row(leg="mt")], [row("s2")])
 
+    async def main() -> tuple[int, int, list[Row]]:
+        async with aclosing(Database(database_url)) as database:
+            erased = [await erase_rows(database, "s1") for _ in range(2)]
+            return *erased, await read_rows(database)
 
-@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
-def test_rows_are_their_owners_alone(tmp_path):
-    rows_at(tmp_path, NOON).append([row()])
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "shadow", *(tmp_path / "shadow").glob("*"))]
-    assert not any(mode & 0o077 for mode in modes)
-
-
-def test_where_no_folder_can_be_the_error_says_so(tmp_path):
-    (tmp_path / "shadow").write_text("a file")
-    with pytest.raises(OutputError, match="shadow"):
-        rows_at(tmp_path, NOON)
+    assert asyncio.run(main()) == (2, 0, [row("s2")])

@@ -6,19 +6,23 @@ import asyncio
 import io
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from vivavoce.clock import SystemClock
 from vivavoce.config.load import default_settings
-from vivavoce.routing.shadow import Consent, shadows_for
-from vivavoce.routing.shadow_after import LENGTH, UNFINISHED, Job, work_elsewhere
+from vivavoce.routing.shadow import Consent, Shadows
+from vivavoce.routing.shadow_after import LENGTH, UNFINISHED, Job, work, work_elsewhere
 from vivavoce.routing.shadow_calls import Flush, Half, Opening, Say
 from vivavoce.routing.shadow_engines import ShadowEngines
-from vivavoce.routing.shadow_rows import ShadowRows
+from vivavoce.routing.shadow_rows import Row, read_rows
 from vivavoce.routing.shadow_run import Run
 from vivavoce.routing.shadow_worker import read_job
+from vivavoce.store.database import Database
+from vivavoce.store.outbox import Outbox, open_outbox
 
 ENGINES = ShadowEngines(default_settings())
 MORNING = "Good morning to you all."
@@ -35,7 +39,26 @@ def spoken(*, times: int = 2) -> Run:
 
 
 def job(folder: Path, *runs: Run) -> Job:
-    return Job(list(runs), ENGINES.make, None, folder, 30)
+    return Job(list(runs), ENGINES.make, None, store_of(folder), folder / "spool")
+
+
+def store_of(folder: Path) -> str:
+    return str(folder / "vivavoce.db")
+
+
+def outcome(folder: Path, use: Callable[[Outbox], Coroutine[None, None, None]]) -> list[Row]:
+    """What is in the store after `use` of a process's outbox; nothing is left in the spool."""
+
+    async def main() -> list[Row]:
+        async with aclosing(Database(store_of(folder))) as database:
+            async with open_outbox(database, folder / "spool") as outbox:
+                await use(outbox)
+                assert await outbox.settled(within_s=30)
+            return await read_rows(database)
+
+    rows = asyncio.run(main())
+    assert not list((folder / "spool").rglob("*.rows"))
+    return rows
 
 
 def workers() -> set[int]:
@@ -58,44 +81,57 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def test_what_was_put_off_is_done_in_another_process(tmp_path):
-    asyncio.run(work_elsewhere(job(tmp_path, spoken()), limit_s=60))
-    rows = ShadowRows(tmp_path).read()
+    rows = outcome(tmp_path, lambda outbox: work_elsewhere(job(tmp_path, spoken()), outbox, limit_s=60))
     assert [(row.void, row.shadow, row.shadow_nano) for row in rows] == [("", "espeak", 0)] * 2
     assert all(row.shadow_ms and row.length_ratio and row.length_ratio > 0.5 for row in rows)
-    assert MORNING not in "".join(path.read_text() for path in tmp_path.glob("*.jsonl"))
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"espeak" in kept
+    assert MORNING.encode() not in kept
     assert not workers()
 
 
+def test_rows_for_a_store_that_is_away_wait_in_the_spool_for_the_next_process(tmp_path):
+    away = tmp_path / "away"
+    away.write_text("a file, where a folder should be")
+    asyncio.run(work(Job([spoken()], ENGINES.make, None, str(away / "vivavoce.db"), tmp_path / "spool")))
+    assert list((tmp_path / "spool").rglob("*.rows"))
+
+    async def adopted(outbox: Outbox) -> None:
+        await until(lambda: outbox.stats().shipped == 2)
+
+    assert [(row.void, row.shadow) for row in outcome(tmp_path, adopted)] == [("", "espeak")] * 2
+
+
 def test_what_is_not_done_in_time_is_void(tmp_path):
-    asyncio.run(work_elsewhere(job(tmp_path, spoken(times=3000)), limit_s=0.05))
-    assert [row.void for row in ShadowRows(tmp_path).read()] == [UNFINISHED]
+    late = job(tmp_path, spoken(times=3000))
+    rows = outcome(tmp_path, lambda outbox: work_elsewhere(late, outbox, limit_s=0.05))
+    assert [row.void for row in rows] == [UNFINISHED]
     assert not workers()
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at /proc")
 def test_cancelled_it_takes_the_process_with_it(tmp_path):
-    async def main() -> None:
-        working = asyncio.create_task(work_elsewhere(job(tmp_path, spoken(times=3000)), limit_s=60))
+    async def main(outbox: Outbox) -> None:
+        working = asyncio.create_task(work_elsewhere(job(tmp_path, spoken(times=3000)), outbox, limit_s=60))
         await until(lambda: bool(workers()))
         working.cancel()
         with pytest.raises(asyncio.CancelledError):
             await working
         assert not workers()
 
-    asyncio.run(main())
-    assert ShadowRows(tmp_path).read() == []
+    assert outcome(tmp_path, main) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="a policy of Linux")
 def test_it_runs_when_nobody_else_wants_a_core(tmp_path):
-    async def main() -> None:
-        working = asyncio.create_task(work_elsewhere(job(tmp_path, spoken(times=3000)), limit_s=60))
+    async def main(outbox: Outbox) -> None:
+        working = asyncio.create_task(work_elsewhere(job(tmp_path, spoken(times=3000)), outbox, limit_s=60))
         await until(lambda: {os.sched_getscheduler(number) for number in workers()} == {os.SCHED_IDLE})
         assert {os.getpriority(os.PRIO_PROCESS, number) for number in workers()} == {19}
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
 
-    asyncio.run(main())
+    assert outcome(tmp_path, main) == []
 
 
 def test_a_job_that_is_cut_off_is_none(tmp_path):
@@ -104,34 +140,34 @@ def test_a_job_that_is_cut_off_is_none(tmp_path):
         read_job(io.BytesIO(LENGTH.pack(len(data)) + data))
 
 
-def test_a_session_writes_its_rows_when_it_is_left(tmp_path):
+def test_a_session_writes_its_rows_when_it_is_over(tmp_path):
     settings = default_settings()
     route = settings.routes.tts.model_copy(update={"shadow": {"espeak": 1.0}, "order": ["espeak"]})
 
-    async def main() -> None:
+    async def main(outbox: Outbox) -> None:
         primary = ENGINES.make("tts", "espeak")
-        async with shadows_for(
+        shadows = Shadows(
             {"tts": route},
             session="s7",
             consent=Consent(shadow=True),
             make=ENGINES.make,
             hosted=ENGINES.hosted,
-            folder=tmp_path,
-        ) as shadows:
-            stream = await shadows.tts(primary).open(voice="", language="en", rate_hz=16000)
-            await stream.push(MORNING, 1)
-            await stream.flush(1)
-            async for chunk in stream:
-                if chunk.last:
-                    break
-            await stream.aclose()
+            clock=SystemClock(),
+        )
+        stream = await shadows.tts(primary).open(voice="", language="en", rate_hz=16000)
+        await stream.push(MORNING, 1)
+        await stream.flush(1)
+        async for chunk in stream:
+            if chunk.last:
+                break
+        await stream.aclose()
         await primary.aclose()
+        await shadows.end()
+        await shadows.compare(outbox, store=store_of(tmp_path), spool=tmp_path / "spool")
 
-    asyncio.run(main())
-    (row,) = ShadowRows(tmp_path).read()
-    assert (row.session, row.primary, row.shadow, row.void) == ("s7", "espeak", "espeak", "")
+    (row,) = outcome(tmp_path, main)
+    assert (row.session_id, row.primary_engine, row.shadow, row.void) == ("s7", "espeak", "espeak", "")
     assert row.length_ratio == pytest.approx(1.0, abs=0.02)
-    assert ShadowRows(tmp_path).erase("s7") == 1
 
 
 def test_no_engine_of_this_machine_is_taken_for_a_hosted_one():

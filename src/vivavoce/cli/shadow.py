@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
-import time
+import asyncio
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vivavoce.cli.since import since_ms
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vivavoce.evals.shadow_report import Comparison, Spread
+    from vivavoce.routing.shadow_rows import Row
 
 app = typer.Typer(help="Compare candidates that hear a share of the sessions.", no_args_is_help=True)
-
-_SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0}
-_SINCE = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
 
 
 @app.command()
@@ -36,15 +36,12 @@ def report(
     from vivavoce.contract.envelope import enclose
     from vivavoce.evals.shadow_report import compare
     from vivavoce.routing.route import Route
-    from vivavoce.routing.shadow_rows import ShadowRows
 
     if leg not in ("", "stt", "mt", "tts"):
         raise typer.BadParameter("there are stt, mt and tts", param_hint="--leg")
-    if (match := _SINCE.fullmatch(since)) is None:
-        raise typer.BadParameter("write it like 90m, 24h or 7d", param_hint="--since")
+    begin_ms = since_ms(since)
     settings = load_settings(config)
-    rows = ShadowRows().read(since_s=time.time() - float(match[1]) * _SECONDS[match[2]])
-    rows = [row for row in rows if leg in ("", row.leg)]
+    rows = asyncio.run(_read(settings.store.url, begin_ms, leg))
     clock = SystemClock()
 
     def cap_ms(of: str, engine: str) -> float | None:
@@ -70,11 +67,31 @@ def report(
 
 
 @app.command()
-def erase(session: Annotated[str, typer.Argument(help="The session's identifier.")]) -> None:
-    """Remove every row of one session."""
-    from vivavoce.routing.shadow_rows import ShadowRows
+def erase(
+    session: Annotated[str, typer.Argument(help="The session's identifier.")],
+    config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
+) -> None:
+    """Remove one session's comparisons; `vivavoce erase` removes all that is known of it."""
+    from vivavoce.config.load import load_settings
 
-    typer.echo(f"{ShadowRows().erase(session)} rows erased")
+    erased = asyncio.run(_erase(load_settings(config).store.url, session))
+    typer.echo(f"{erased} rows erased")
+
+
+async def _read(store: str, begin_ms: int, leg: str) -> list[Row]:
+    from vivavoce.routing.shadow_rows import read_rows
+    from vivavoce.store.database import Database
+
+    async with aclosing(Database(store)) as database:
+        return await read_rows(database, since_ms=begin_ms, leg=leg)
+
+
+async def _erase(store: str, session: str) -> int:
+    from vivavoce.routing.shadow_rows import erase_rows
+    from vivavoce.store.database import Database
+
+    async with aclosing(Database(store)) as database:
+        return await erase_rows(database, session)
 
 
 def _print(write: Callable[..., None], each: Comparison) -> None:

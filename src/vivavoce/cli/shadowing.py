@@ -6,22 +6,24 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import uuid4
 
 from rich.console import Console
 
 from vivavoce.clock import SystemClock
 from vivavoce.config.routes import PAIRS
 from vivavoce.config.settings import Settings
-from vivavoce.errors import ConfigError, OutputError
+from vivavoce.errors import ConfigError
 from vivavoce.evals.shadow_judge import ScoreJudge
 from vivavoce.routing.shadow import Consent, Shadows
 from vivavoce.routing.shadow_engines import ShadowEngines
+from vivavoce.store.outbox import Outbox
 
 
 @asynccontextmanager
-async def shadowing(settings: Settings, consent: Consent, console: Console) -> AsyncIterator[Shadows]:
-    """The shadows that are drawn for a new session; where there are any, its identifier is told.
+async def shadowing(
+    settings: Settings, consent: Consent, console: Console, *, session: str, outbox: Outbox
+) -> AsyncIterator[Shadows]:
+    """The shadows that are drawn for a session; where there are any, its identifier is told.
 
     Raises ConfigError for a consent to what is no engine.
     """
@@ -34,7 +36,7 @@ async def shadowing(settings: Settings, consent: Consent, console: Console) -> A
     engines = ShadowEngines(settings)
     shadows = Shadows(
         settings.routes.legs,
-        session=uuid4().hex,
+        session=session,
         consent=consent,
         make=engines.make,
         hosted=engines.hosted,
@@ -46,13 +48,13 @@ async def shadowing(settings: Settings, consent: Consent, console: Console) -> A
     finally:
         await shadows.end()
     if shadows.runs:
-        await _compare(shadows, console)
+        await _compare(shadows, console, outbox, settings.store.url)
 
 
-async def _compare(shadows: Shadows, console: Console) -> None:
+async def _compare(shadows: Shadows, console: Console, outbox: Outbox, store: str) -> None:
     names = ", ".join(dict.fromkeys(f"{run.engine} ({run.leg})" for run in shadows.runs))
     console.print(f"comparing what {names} made of it; Ctrl-C leaves that out")
-    task = asyncio.create_task(shadows.compare(judge=ScoreJudge()))
+    task = asyncio.create_task(shadows.compare(outbox, store=store, judge=ScoreJudge()))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, task.cancel)
     try:
@@ -61,9 +63,7 @@ async def _compare(shadows: Shadows, console: Console) -> None:
         loop.remove_signal_handler(signal.SIGINT)
         task.cancel()
         outcome = (await asyncio.gather(task, return_exceptions=True))[0]
-    if isinstance(outcome, OutputError):
-        console.print(f"note: the comparison was not kept: {outcome}")
-    elif isinstance(outcome, Exception):
+    if isinstance(outcome, Exception):
         raise outcome
-    elif outcome is None:
+    if outcome is None:
         console.print(f"to forget it: vivavoce shadow erase {shadows.session}")

@@ -32,6 +32,7 @@ KINDS = {
     "cut": "ends its answer after so many tokens (2), without [DONE]",
     "malformed": "sends malformed JSON after so many tokens (2)",
     "error": "sends an error in place of what follows after so many tokens (2)",
+    "no-stream-options": "refuses a request that asks for its usage with 400, as endpoints do that do not know that",
 }
 _MODEL = "emulated"
 _LONGEST_MS = 600_000.0
@@ -115,13 +116,15 @@ class _Api:
 
     async def _chat(self, exchange: Exchange) -> None:
         asked = json.loads(exchange.request.body)
+        if "stream_options" in asked and exchange.fault("no-stream-options"):
+            raise ValueError("Unrecognized request argument supplied: stream_options")
         text = await self._text.reply(asked["messages"])
         first_s = self._script.first_ms / 1000
         if (slow := exchange.fault("first-slow")) is not None:
             first_s += slow.number(5000) / 1000
-        # As tokenisers cut: a word with the space before it.
-        tokens = re.findall(r"\s*\S+", text)
-        usage = {"prompt_tokens": 10, "completion_tokens": len(tokens), "total_tokens": 10 + len(tokens)}
+        tokens = _tokens(text)
+        counts = sum(len(_tokens(str(message.get("content")))) for message in asked["messages"]), len(tokens)
+        usage = {"prompt_tokens": counts[0], "completion_tokens": counts[1], "total_tokens": sum(counts)}
         about = {"id": "chatcmpl-emulated", "created": int(time.time()), "model": asked.get("model", _MODEL)}
         if not asked.get("stream"):
             await exchange.until(first_s + len(tokens) * self._script.token_ms / 1000)
@@ -132,6 +135,9 @@ class _Api:
             )
             return
         about["object"] = "chat.completion.chunk"
+        counted = (asked.get("stream_options") or {}).get("include_usage")
+        if counted:
+            about["usage"] = None
 
         def event(delta: Mapping[str, str], finish_reason: str | None = None) -> bytes:
             return _event(about | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]})
@@ -143,7 +149,7 @@ class _Api:
             await exchange.send(event({"content": token}))
         if not _due(exchange, "cut", len(tokens)) and not _due(exchange, "error", len(tokens)):
             await exchange.send(event({}, "stop"))
-            if (asked.get("stream_options") or {}).get("include_usage"):
+            if counted:
                 await exchange.send(_event(about | {"choices": [], "usage": usage}))
             await exchange.send(b"data: [DONE]\n\n")
         await exchange.end()
@@ -193,6 +199,11 @@ class _Api:
             return told.words
         finally:
             await recognition.aclose()
+
+
+def _tokens(text: str) -> list[str]:
+    """As tokenisers cut: a word with the space before it."""
+    return re.findall(r"\s*\S+", text)
 
 
 def _due(exchange: Exchange, kind: str, tokens: int) -> bool:

@@ -63,7 +63,7 @@ def compare(rows: Iterable[Row], cap_ms: Cap) -> list[Comparison]:
     """By leg, primary and shadow."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.leg, row.primary, row.shadow), []).append(row)
+        groups.setdefault((row.leg, row.primary_engine, row.shadow), []).append(row)
     return [_comparison(key, groups[key], cap_ms) for key in sorted(groups)]
 
 
@@ -92,7 +92,7 @@ def _comparison(key: tuple[str, str, str], rows: Sequence[Row], cap_ms: Cap) -> 
         primary=primary,
         shadow=shadow,
         n=len(pairs),
-        sessions=len({row.session for row in rows}),
+        sessions=len({row.session_id for row in rows}),
         void=void,
         primary_ms=_spread(mine),
         shadow_ms=_spread(theirs),

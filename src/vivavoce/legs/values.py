@@ -52,17 +52,32 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """What a language model's service counted. Tokens that it had cached, and those it only thought, are among them."""
+
+    tokens_in: int
+    tokens_out: int
+
+    def __add__(self, other: TokenUsage) -> TokenUsage:
+        return TokenUsage(self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out)
+
+
+@dataclass(frozen=True, slots=True)
 class TextChunk:
+    """A piece of a translation; the last one has what the whole of it used, where that was told."""
+
     text: str
     epoch: int
     last: bool
+    usage: TokenUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechChunk:
     """Synthesised sound; `words` are timed from the chunk's first sample, where the engine knows them.
 
-    A word whose time became known after its sound was given comes with a later chunk, and has negative times.
+    A word whose time became known after its sound was given comes with a later chunk, and has negative times. `kept`
+    sound was made before: it costs nothing.
     """
 
     pcm: Pcm
@@ -70,6 +85,7 @@ class SpeechChunk:
     text: str = ""
     words: tuple[Word, ...] | None = None
     last: bool = False
+    kept: bool = False
 
 
 class VoiceEventKind(Enum):

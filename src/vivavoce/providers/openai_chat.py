@@ -2,7 +2,9 @@
 
 Wire format: https://platform.openai.com/docs/api-reference/chat-streaming. POST {url}/chat/completions with
 `stream: true` is answered with server-sent events, each a JSON object whose `choices[0].delta.content` goes on with the
-text, until one has a `finish_reason`, or `[DONE]`.
+text, until one has a `finish_reason`, or `[DONE]`. `stream_options.include_usage` asks for one more event, with the
+tokens that were used and no choices; some tell them with every piece of the text, counted from the first. A request
+that fails or is broken off has used tokens as well, which nobody tells.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from contextlib import aclosing
 from typing import Any
 
 from vivavoce.errors import ConfigError, LegError, LegLost, LegRefused
-from vivavoce.legs.values import Clause, TextChunk
+from vivavoce.legs.values import Clause, TextChunk, TokenUsage
 from vivavoce.providers.glossary import locked_terms, translate_locked
 from vivavoce.providers.http import Endpoint, error_text
 from vivavoce.providers.secrets import secret
@@ -28,23 +30,45 @@ _CONTEXT = 6
 
 
 class ChatReader:
-    """An answer's pieces of text out of the bytes of its body; `finished` tells that it is whole."""
+    """An answer's pieces of text out of the bytes of its body; `finished` tells that it is whole.
+
+    `usage` is what the service told of tokens, which may come after that.
+    """
 
     def __init__(self, tell: Callable[[str], str] = str) -> None:
         """`tell` makes an error's message of what happened."""
         self._events = EventReader()
         self._tell = tell
         self.finished = False
+        self.usage: TokenUsage | None = None
 
     def feed(self, piece: bytes) -> list[str]:
         """Raises LegError for what is no such answer or was cut at a limit, LegRefused for an error in it."""
         found = []
         for data in self._events.feed(piece):
-            if data == "[DONE]":
+            if self.finished:
+                self._after(data)
+            elif data == "[DONE]":
                 self.finished = True
-            elif not self.finished and (text := self._text(data)):
+            elif text := self._text(data):
                 found.append(text)
         return found
+
+    def rest(self, piece: bytes) -> None:
+        """What came after the end of the text: a whole answer is not made worse by it."""
+        with contextlib.suppress(LegError):
+            self.feed(piece)
+
+    def _after(self, data: str) -> None:
+        with contextlib.suppress(ValueError):
+            self._count(json.loads(data))
+
+    def _count(self, chunk: object) -> None:
+        usage = chunk.get("usage") if isinstance(chunk, dict) else None
+        if isinstance(usage, dict):
+            tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
+            if isinstance(tokens_in, int) and isinstance(tokens_out, int) and min(tokens_in, tokens_out) >= 0:
+                self.usage = TokenUsage(tokens_in, tokens_out)
 
     def _text(self, data: str) -> str:
         chunk = malformed = object()
@@ -57,6 +81,7 @@ class ChatReader:
         if error := chunk.get("error"):
             told = self._tell(f"an error instead of the answer's rest: {error_text(data)}")
             raise LegRefused(told, status=_status(error))
+        self._count(chunk)
         try:
             choices = chunk["choices"]
             if not choices:  # usage alone
@@ -106,7 +131,7 @@ PROMPTS: Mapping[str, Callable[..., list[dict[str, str]]]] = {PROMPT: prompt}
 
 
 class OpenAIChat:
-    """Implements `Translator` for every pair of languages that the model knows.
+    """Implements `Translator` for every pair of languages that the model knows. `prompt_version` names the prompt.
 
     Text is given as it comes. A clause with locked terms is given as a whole: where the model did not render them as
     told, it is translated again around them.
@@ -124,18 +149,22 @@ class OpenAIChat:
         temperature: float | None = None,
         body: Mapping[str, Any] | None = None,
         prompt: str = PROMPT,
+        usage: bool = True,
         connections: int = 2,
         connect_timeout_ms: float = 3000.0,
         first_timeout_ms: float = 8000.0,
         stall_timeout_ms: float = 4000.0,
     ) -> None:
         """`key` names the key, "" for an endpoint that wants none; `body` is what the request says besides, like
-        `{"reasoning_effort": "none"}`; `connections` are opened by `warm_up`. Time-outs are for connecting, for the
-        first text and for each next one. Raises ConfigError, and LegUnavailable without the key."""
+        `{"reasoning_effort": "none"}`; `usage` asks for the tokens that were used, False is for endpoints that refuse
+        that; `connections` are opened by `warm_up`. Time-outs are for connecting, for the first text and for each next
+        one. Raises ConfigError, and LegUnavailable without the key."""
         if prompt not in PROMPTS:
             raise ConfigError(f"there is no prompt {prompt!r}", hint=f"there are {', '.join(PROMPTS)}")
-        self.model, self.prompt = model, prompt
+        self.model, self.prompt_version = model, prompt
         self._more = dict(body or {}) | ({} if temperature is None else {"temperature": temperature})
+        if usage:
+            self._more.setdefault("stream_options", {"include_usage": True})
         self._connections = connections
         self._first_s, self._stall_s = first_timeout_ms / 1000, stall_timeout_ms / 1000
         self._endpoint = Endpoint(
@@ -152,9 +181,11 @@ class OpenAIChat:
         glossary: Mapping[str, str] | None = None,
     ) -> AsyncIterator[TextChunk]:
         terms = locked_terms(clause.text, glossary or {})
+        used: list[TokenUsage | None] = []
 
         def asked(text: str) -> AsyncGenerator[str, None]:
-            return self.stream(PROMPTS[self.prompt](text, source=source, target=target, context=context, terms=terms))
+            said = PROMPTS[self.prompt_version](text, source=source, target=target, context=context, terms=terms)
+            return self.stream(said, used=used.append)
 
         async def whole(text: str) -> str:
             return "".join([piece async for piece in asked(text)]).strip()
@@ -168,10 +199,12 @@ class OpenAIChat:
             async with aclosing(asked(clause.text)) as pieces:
                 async for piece in pieces:
                     yield TextChunk(piece, clause.epoch, last=False)
-        yield TextChunk("", clause.epoch, last=True)
+        yield TextChunk("", clause.epoch, last=True, usage=_total(used))
 
-    async def stream(self, messages: Messages, **more: Any) -> AsyncGenerator[str, None]:
-        """The pieces of the answer's text as they come; closing it ends the request.
+    async def stream(
+        self, messages: Messages, *, used: Callable[[TokenUsage | None], None] | None = None, **more: Any
+    ) -> AsyncGenerator[str, None]:
+        """The pieces of the answer's text as they come; closing it ends the request. `used` is called once it is whole.
 
         Raises LegRefused for a status or an error in the stream, LegLost where it is cut, LegTimeout, and LegError for
         what cannot be read.
@@ -181,7 +214,8 @@ class OpenAIChat:
         content = chat_body(self.model, messages, **self._more, **more)
         headers = {"content-type": "application/json"}
         reader, said = ChatReader(self._endpoint.tell), False
-        async with self._endpoint.asked("POST", "chat/completions", due_s=due_s, data=content, headers=headers) as body:
+        request = self._endpoint.asked("POST", "chat/completions", due_s=due_s, data=content, headers=headers)
+        async with _hinted(), request as body:
             while not reader.finished:
                 piece = await body.next(due_s=due_s)
                 if not piece:
@@ -190,9 +224,11 @@ class OpenAIChat:
                     said = True
                     yield text
                     due_s = loop.time() + self._stall_s
-            await body.rest()
+            reader.rest(await body.rest())
         if not said:
             raise LegError(self._endpoint.tell("an empty answer"))
+        if used is not None:
+            used(reader.usage)
 
     async def warm_up(self) -> None:
         """Open connections. Raises LegRefused where the key is, and what `stream` does where there is no connection."""
@@ -201,3 +237,20 @@ class OpenAIChat:
 
     async def aclose(self) -> None:
         await self._endpoint.aclose()
+
+
+def _total(used: Sequence[TokenUsage | None]) -> TokenUsage | None:
+    """What all requests used together; None where one of them did not tell."""
+    known = [usage for usage in used if usage is not None]
+    return sum(known, TokenUsage(0, 0)) if len(known) == len(used) else None
+
+
+@contextlib.asynccontextmanager
+async def _hinted() -> AsyncIterator[None]:
+    """Tells what to do about an endpoint that does not know the question for tokens."""
+    try:
+        yield
+    except LegRefused as refused:
+        if refused.status in (400, 422) and "stream_options" in refused.message:
+            refused.hint = "set usage = false among this engine's options; what it costs is not known then"
+        raise

@@ -98,7 +98,7 @@ class CachedSpeech:
             if sound is not None:
                 self._store.hold(line.key, sound)
         if sound is not None:
-            line.end(SpeechChunk(Pcm(sound.samples, self._rate_hz), epoch, sound.text, sound.words))
+            line.end(SpeechChunk(Pcm(sound.samples, self._rate_hz), epoch, sound.text, sound.words, kept=True))
         elif not line.dropped:
             number = next(self._numbers)
             self._making[number] = line

@@ -1,7 +1,10 @@
 """Shadows: candidates that hear what a leg hears in a share of the sessions, and are never heard.
 
-    async with shadows_for(routes, session=…, consent=…, make=…, hosted=…) as shadows:
-        stt = shadows.stt(stt)
+    shadows = Shadows(routes, session=…, consent=…, make=…, hosted=…, clock=…)
+    stt = shadows.stt(stt)
+    …
+    await shadows.end()
+    await shadows.compare(…)
 
 A hosted shadow works beside the session, in tasks of its own behind a bounded queue. An embedded one is given the
 session's calls afterwards, see `shadow_after`. Pairs of results become rows, see `shadow_rows`.
@@ -12,23 +15,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from vivavoce.clock import Clock, SystemClock
+from vivavoce.clock import Clock
 from vivavoce.config.routes import RouteSettings
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.stt import SpeechToText
 from vivavoce.legs.tts import Synthesizer
 from vivavoce.routing.shadow_after import Job, Make, work_elsewhere
 from vivavoce.routing.shadow_calls import Judge, Opening
-from vivavoce.routing.shadow_rows import LIFETIME_DAYS
 from vivavoce.routing.shadow_run import Live, Mirror, Recording, Run, reason
 from vivavoce.routing.shadowed import ShadowedStt, ShadowedSynthesizer, ShadowedTranslator
+from vivavoce.store.outbox import Outbox
 
 _GRACE_S = 5.0
 """For a live shadow to answer what it was asked when the session ends."""
@@ -137,17 +140,17 @@ class Shadows:
             await asyncio.gather(*(engine.aclose() for engine in engines), return_exceptions=True)
 
     async def compare(
-        self, *, judge: Judge | None = None, folder: Path | None = None, lifetime_days: float = LIFETIME_DAYS
+        self, outbox: Outbox, *, store: str, spool: Path | None = None, judge: Judge | None = None
     ) -> None:
-        """After `end`: do what was put off, have pairs compared by `judge`, and write the rows to `folder`.
+        """After `end`: do what was put off, and have pairs compared by `judge` and written, see `Job`.
 
-        It may take a minute more than the session; what is not done then, or when this is cancelled, is lost. Raises
-        OutputError.
+        It may take a minute more than the session. What is not done then goes to `outbox` as void; where this is
+        cancelled, nothing is written.
         """
         if self.runs:
             put_off = any(run.calls for run in self.runs)
-            job = Job(self.runs, self._make if put_off else None, judge, folder, lifetime_days)
-            await work_elsewhere(job, limit_s=_AFTER_S + time.monotonic() - self._begun_s)
+            job = Job(self.runs, self._make if put_off else None, judge, store, spool)
+            await work_elsewhere(job, outbox, limit_s=_AFTER_S + time.monotonic() - self._begun_s)
 
     def _first(self, leg: str) -> str:
         return self._routes[leg].order[0]
@@ -188,25 +191,3 @@ class Shadows:
 async def _warm(engine: Any) -> None:
     with suppress(Exception):  # the task's edge; what it needs is tried again where it is used
         await engine.warm_up()
-
-
-@asynccontextmanager
-async def shadows_for(
-    routes: Mapping[str, RouteSettings],
-    *,
-    session: str,
-    consent: Consent,
-    make: Make,
-    hosted: Callable[[str], bool],
-    judge: Judge | None = None,
-    folder: Path | None = None,
-    clock: Clock | None = None,
-) -> AsyncIterator[Shadows]:
-    """The shadows of one session, whose results are compared and written when it is left; see `Shadows`."""
-    shadows = Shadows(routes, session=session, consent=consent, make=make, hosted=hosted, clock=clock or SystemClock())
-    try:
-        shadows.begin()
-        yield shadows
-    finally:
-        await shadows.end()
-    await shadows.compare(judge=judge, folder=folder)

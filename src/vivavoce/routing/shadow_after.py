@@ -1,4 +1,4 @@
-"""What is left of shadows when their session is over: runs that were put off, comparing, and writing the rows.
+"""What is left of shadows when their session is over: runs that were put off, comparing, and rows for the store.
 
 It is done in a process of its own, at idle priority, for an engine that shared this one would take turns with the
 sessions that go on: a thread that holds the interpreter while it waits for a core holds up all others. One such process
@@ -11,9 +11,9 @@ import asyncio
 import pickle
 import struct
 import sys
-import time
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -22,9 +22,12 @@ from typing import Any
 from vivavoce.clock import SystemClock
 from vivavoce.ledger.prices import packaged_prices
 from vivavoce.routing.shadow_calls import Call, Half, Judge
-from vivavoce.routing.shadow_rows import Row, ShadowRows, stamp
+from vivavoce.routing.shadow_rows import Row, records
 from vivavoce.routing.shadow_run import Run, reason
 from vivavoce.routing.shadow_run import replay as replay_run
+from vivavoce.store.database import Database
+from vivavoce.store.outbox import Outbox, open_outbox
+from vivavoce.store.tables import SHADOW_RESULTS
 
 LENGTH = struct.Struct("<Q")
 _CALLS_AT_ONCE = 128
@@ -37,26 +40,41 @@ Make = Callable[[str, str], Any]
 
 @dataclass(frozen=True, slots=True)
 class Job:
+    """`store` is the store's URL, `spool` the folder where rows wait for it; None is the usual one."""
+
     runs: list[Run]
     make: Make | None
     judge: Judge | None
-    folder: Path | None
-    lifetime_days: float
+    store: str
+    spool: Path | None = None
 
 
-async def work(job: Job) -> None:
-    """Do what was put off, compare, and write the rows. Raises OutputError."""
+async def compared(job: Job) -> list[Row]:
+    """Do what was put off, and compare."""
     for run in job.runs:
         if run.calls and not run.void:
             await _replay(run, job.make)
-    rows = ShadowRows(job.folder, lifetime_days=job.lifetime_days)
-    rows.append([row for run in job.runs for row in rows_of(run, job.judge)])
+    return [row for run in job.runs for row in rows_of(run, job.judge)]
 
 
-async def work_elsewhere(job: Job, *, limit_s: float) -> None:
-    """`work` in a process at idle priority; runs that it does not finish in time are written as void.
+async def work(job: Job) -> None:
+    """What is `compared`, on its way to the store. Raises ConfigError for the store's URL."""
+    rows = await compared(job)
+    async with aclosing(Database(job.store)) as database, open_outbox(database, job.spool) as outbox:
+        put(outbox, rows)
+        await outbox.acknowledged()
 
-    Cancelled, it ends the process first. Raises OutputError.
+
+def put(outbox: Outbox, rows: Iterable[Row]) -> None:
+    """All rows of a session, at once."""
+    for record in records(rows):
+        outbox.put(SHADOW_RESULTS, record)
+
+
+async def work_elsewhere(job: Job, outbox: Outbox, *, limit_s: float) -> None:
+    """`work` in a process at idle priority; where it does not finish in time, its runs go to `outbox` as void.
+
+    Cancelled, it ends the process first.
     """
     process: asyncio.subprocess.Process | None = None
     done = False
@@ -74,8 +92,7 @@ async def work_elsewhere(job: Job, *, limit_s: float) -> None:
             process.kill()
             await process.wait()
     if not done:
-        rows = [void_row(run, run.void or UNFINISHED) for run in job.runs]
-        await asyncio.to_thread(_write, job, rows)
+        put(outbox, [void_row(run, run.void or UNFINISHED) for run in job.runs])
 
 
 def rows_of(run: Run, judge: Judge | None) -> list[Row]:
@@ -92,21 +109,21 @@ def rows_of(run: Run, judge: Judge | None) -> list[Row]:
 
 def void_row(run: Run, why: str) -> Row:
     return Row(
-        session=run.session,
+        session_id=run.session,
         leg=run.leg,
-        primary=run.primary_engine,
         shadow=run.engine,
-        at=stamp(run.at_s),
+        primary_engine=run.primary_engine,
+        at_ms=round(run.at_s * 1000),
         void=why,
     )
 
 
 def _row(run: Run, primary: Half, shadow: Half | None, judge: Judge | None) -> Row:
-    row = replace(void_row(run, UNANSWERED), primary=primary.engine, at=stamp(primary.at_s))
+    row = replace(void_row(run, UNANSWERED), primary_engine=primary.engine, at_ms=round(primary.at_s * 1000))
     if shadow is None:
         return row
     prices = packaged_prices()
-    mine, theirs = (prices.cost(half.engine, half.quantities) for half in (primary, shadow))
+    mine, theirs = (prices.cost(half.engine, half.quantities, at_ms=row.at_ms) for half in (primary, shadow))
     errors: tuple[int, int] | None = None
     chrf = ratio = None
     if judge is not None and run.leg == "stt":
@@ -177,7 +194,3 @@ def _portions(calls: Sequence[Call]) -> list[list[Call]]:
     while portion := list(islice(rest, _CALLS_AT_ONCE)):
         portions.append(portion)
     return portions
-
-
-def _write(job: Job, rows: list[Row]) -> None:
-    ShadowRows(job.folder, lifetime_days=job.lifetime_days, now_s=time.time).append(rows)

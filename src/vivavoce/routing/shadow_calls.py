@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vivavoce.audio.pcm import Pcm
-from vivavoce.legs.values import Clause, Word
+from vivavoce.legs.values import Clause, TokenUsage, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,14 @@ class Half:
     text: str = ""
     language: str = ""
     at_s: float = 0.0
+
+
+def translated(clause: Clause, usage: TokenUsage | None) -> dict[str, float]:
+    """What translating a clause is counted by."""
+    quantities = {"characters": float(len(clause.text))}
+    if usage is not None:
+        quantities |= {"tokens_in": float(usage.tokens_in), "tokens_out": float(usage.tokens_out)}
+    return quantities
 
 
 class Judge(Protocol):

@@ -14,6 +14,7 @@ from vivavoce.errors import LegLost, PairUnavailable
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.stt import SpeechToText, SttStream
 from vivavoce.legs.tts import SpeechStream, Synthesizer
+from vivavoce.legs.values import TokenUsage
 from vivavoce.routing.shadow_calls import (
     Call,
     Cancel,
@@ -26,6 +27,7 @@ from vivavoce.routing.shadow_calls import (
     Reset,
     Say,
     Translate,
+    translated,
 )
 
 _LATE_S = 2.0
@@ -139,11 +141,12 @@ async def replay_mt(leg: Translator, calls: AsyncIterator[Call], replay: Replay)
     pairs: set[tuple[str, str]] = set()
     room = asyncio.Semaphore(_CLAUSES_AT_ONCE if replay.live else 1)
 
-    async def text_of(call: Translate) -> str:
+    async def text_of(call: Translate) -> tuple[str, TokenUsage | None]:
         chunks = leg.translate(
             call.clause, source=call.source, target=call.target, context=call.context, glossary=call.glossary
         )
-        return "".join([chunk.text async for chunk in chunks])
+        found = [chunk async for chunk in chunks]
+        return "".join(chunk.text for chunk in found), found[-1].usage if found else None
 
     async def translate(call: Translate) -> None:
         try:
@@ -151,8 +154,8 @@ async def replay_mt(leg: Translator, calls: AsyncIterator[Call], replay: Replay)
                 pairs.add((call.source, call.target))
                 await text_of(call)
             asked_ns = replay.asked_ns(call.at_ns)
-            text = await text_of(call)
-            quantities = {"characters": float(len(call.clause.text))}
+            text, usage = await text_of(call)
+            quantities = translated(call.clause, usage)
             replay.answered(Half(call.number, replay.engine, replay.since_ms(asked_ns), quantities, text, call.target))
         except PairUnavailable:
             replay.declined(call.number)

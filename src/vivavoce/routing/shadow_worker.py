@@ -22,9 +22,9 @@ def main() -> None:
     source = sys.stdin.buffer
     job = read_job(source)
     threading.Thread(target=_end_with, args=(source,), daemon=True).start()
-    folder = job.folder or state_dir() / "shadow"
+    folder = state_dir()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(folder / "worker.lock", mode=0o600):
+    with FileLock(folder / "shadow.lock", mode=0o600):
         asyncio.run(work(job))
     sys.stdout.flush()
     os._exit(0)  # the thread that reads would be waited for

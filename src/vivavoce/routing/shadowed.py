@@ -13,7 +13,7 @@ from vivavoce.clock import NS_PER_MS, Clock
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.stt import SpeechToText, SttStream
 from vivavoce.legs.tts import SpeechStream, Synthesizer
-from vivavoce.legs.values import Clause, Hypothesis, SpeechChunk, TextChunk, Word
+from vivavoce.legs.values import Clause, Hypothesis, SpeechChunk, TextChunk, TokenUsage, Word
 from vivavoce.routing.shadow_calls import (
     Cancel,
     Commit,
@@ -25,6 +25,7 @@ from vivavoce.routing.shadow_calls import (
     Reset,
     Say,
     Translate,
+    translated,
 )
 from vivavoce.routing.shadow_replay import Speech
 from vivavoce.routing.shadow_run import Mirror
@@ -155,15 +156,17 @@ class ShadowedTranslator:
         for mirror in self._mirrors:
             mirror.call(call)
         text: list[str] = []
+        usage: TokenUsage | None = None
         chunks = self._primary.translate(clause, source=source, target=target, context=context, glossary=glossary)
         async for chunk in chunks:
             text.append(chunk.text)
+            usage = chunk.usage or usage
             yield chunk
         half = Half(
             call.number,
             self.serving,
             (self._clock.now_ns() - at_ns) / NS_PER_MS,
-            {"characters": float(len(clause.text))},
+            translated(clause, usage),
             "".join(text),
             target,
             time.time(),
