@@ -126,6 +126,15 @@ def test_at_real_time_every_stage_of_the_contract_is_measured(program: Program, 
     assert heard_ms == pytest.approx(figures["utterances"][0]["stages_ms"]["heard"], abs=100)
     assert "Latency contract" in run.stderr
     assert "measured: " in program.run("budget").stdout
+    lines = json.loads(program.run("usage", "--json").stdout)["figures"]["lines"]
+    used = {line["leg"]: line for line in lines}
+    assert used.keys() == {"stt", "mt", "tts"}
+    # Nothing is recognised but speech, and what is heard of the dub is what was spoken.
+    assert 0 < used["stt"]["sound_ms"] <= 1000 * soundfile.info(short).duration + 1000
+    assert used["tts"]["sound_ms"] == pytest.approx((levels > VOICE).sum() * FRAME_MS, rel=0.5)
+    assert all(line["cost_nano"] == 0 and line["requests"] >= 1 for line in lines)
+    (cell,) = json.loads(program.run("profiles", "--json").stdout)["figures"]["cells"]
+    assert (cell["place"]["app_id"], cell["place"]["network"], cell["sessions"]) == ("file", "local", 1)
 
 
 def test_an_interruption_keeps_what_was_done(

@@ -25,6 +25,7 @@ from vivavoce.config.load import default_settings
 from vivavoce.config.settings import ServeSettings
 from vivavoce.errors import LegError
 from vivavoce.gateway.app import application
+from vivavoce.gateway.books import Bookkeeper
 from vivavoce.gateway.calls import Calls, Doorkeeper
 from vivavoce.gateway.keys import Keys
 from vivavoce.media import Call, Closed, Dtmf, Engine, EngineSettings, Started
@@ -52,8 +53,9 @@ class Listener:
         self.heard: list[Any] = []
         self._told = asyncio.Event()
 
-    async def converse(self, call: Call, *, clock: Any, key: str) -> Any:
+    async def converse(self, call: Call, *, clock: Any, key: str, meter: Any, signals: Any) -> Any:
         transfer = None
+        meter.used("stt", "whisper", sound_ms=500.0)
         async for event in call.events():
             self.heard.append(event)
             self._told.set()
@@ -137,11 +139,23 @@ EVERYBODY = Everybody()
 
 @asynccontextmanager
 async def opened(
-    *, agent: Listener | None = None, admission: Doorkeeper = EVERYBODY, **changes: Any
+    *,
+    agent: Listener | None = None,
+    admission: Doorkeeper = EVERYBODY,
+    books: Bookkeeper | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Exchange]:
     settings, agent, clock = serve_settings(**changes), agent or Listener(), SystemClock()
     async with Engine(replace(QUIET, calls=settings.calls)) as engine, asyncio.TaskGroup() as group:
-        calls = Calls(agent, engine, settings, group=group, clock=clock, admission=admission)  # type: ignore[arg-type]
+        calls = Calls(
+            agent,  # type: ignore[arg-type]
+            engine,
+            settings,
+            group=group,
+            clock=clock,
+            admission=admission,
+            books=books,
+        )
         app = application(calls, engine, settings, Keys(TWILIO, ASTERISK), clock=clock)
         host = f"http://{urlsplit(PUBLIC).netloc}"
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=host) as client:

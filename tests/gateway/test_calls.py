@@ -145,7 +145,7 @@ def test_a_conversation_that_does_not_end_is_cancelled(gateway: Any) -> None:
     agent = gateway.Listener()
     cancelled: list[bool] = []
 
-    async def converse(call: Any, *, clock: Any, key: str) -> None:
+    async def converse(call: Any, *, clock: Any, key: str, **_: Any) -> None:
         try:
             await after(6000)
         finally:

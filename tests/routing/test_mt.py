@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from vivavoce.clock import SystemClock, run_virtual
-from vivavoce.errors import LegError, LegLost, LegTimeout, LegUnavailable, ModelError, PairUnavailable
-from vivavoce.legs.values import Clause, TextChunk
+from vivavoce.errors import LegCapped, LegError, LegLost, LegTimeout, ModelError, PairUnavailable
+from vivavoce.ledger.spend import Interval, Verdict
+from vivavoce.legs.values import Clause, TextChunk, TokenUsage
 from vivavoce.routing.mt import RoutedTranslator
 from vivavoce.routing.route import Route, Switch
-from vivavoce.routing.spend import Interval, Verdict
 
 CLAUSE = Clause("one two three", 0.0, 900.0, epoch=5)
 
@@ -31,6 +31,7 @@ class Writer:
     asked: int = 0
     given_up: int = 0
     options: tuple[Any, ...] = ()
+    usage: TokenUsage | None = None
 
     async def translate(self, clause: Clause, **options: Any) -> AsyncIterator[TextChunk]:
         self.asked += 1
@@ -48,7 +49,8 @@ class Writer:
                     raise LegLost(f"{self.name} was cut")
                 if number == 2 and self.fault == "stall":
                     await asyncio.sleep(60)
-                yield TextChunk(f"{self.name}:{word} ", clause.epoch, last=number == 2)
+                used = self.usage if number == 2 else None
+                yield TextChunk(f"{self.name}:{word} ", clause.epoch, last=number == 2, usage=used)
         except (asyncio.CancelledError, GeneratorExit):
             self.given_up += 1
             raise
@@ -70,6 +72,16 @@ async def text_of(translator: RoutedTranslator) -> str:
     assert [chunk.last for chunk in chunks] == [True]
     assert chunks[0].epoch == CLAUSE.epoch
     return chunks[0].text
+
+
+@pytest.mark.parametrize("usage", [None, TokenUsage(70, 3)])
+def test_what_the_clause_used_comes_with_it(kit: Any, usage: TokenUsage | None) -> None:
+    async def main() -> None:
+        translator, _, _ = routed(kit, Writer("first", "cut", usage=TokenUsage(9, 9)), Writer("second", usage=usage))
+        chunks = [chunk async for chunk in translator.translate(CLAUSE, source="en", target="pt")]
+        assert chunks == [TextChunk("second:one second:two second:three ", 5, last=True, usage=usage)]
+
+    run_virtual(main())
 
 
 @pytest.mark.parametrize(
@@ -162,6 +174,9 @@ def test_who_may_not_be_paid_any_more_is_followed_by_who_may(kit: Any) -> None:
             self.asked.append(interval)
             return Verdict.DEGRADE if interval.engine in self.refused else Verdict.GO
 
+        def done(self, interval: Interval) -> None:
+            pass
+
     async def main() -> None:
         one, two = Writer("one"), Writer("two")
         guard = Guard("one")
@@ -170,7 +185,7 @@ def test_who_may_not_be_paid_any_more_is_followed_by_who_may(kit: Any) -> None:
         assert guard.asked == [Interval("mt", name, len(CLAUSE.text), "characters") for name in ("one", "two")]
         assert (one.asked, route.status()[0].failed) == (0, 0)
         translator, _, _ = routed(kit, one, two, guard=Guard("one", "two"))
-        with pytest.raises(LegUnavailable, match="cap"):
+        with pytest.raises(LegCapped, match="cap"):
             await text_of(translator)
 
     run_virtual(main())

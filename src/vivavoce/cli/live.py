@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 import typer
 import uvloop
@@ -17,6 +18,7 @@ from vivavoce.audio.devices import MicSource, SpeakerSink
 from vivavoce.audio.files import FileSource
 from vivavoce.audio.pcm import Pcm, Samples
 from vivavoce.audio.sinks import check_output
+from vivavoce.cli.accounting import accounted
 from vivavoce.cli.outputs import Outputs
 from vivavoce.cli.report import write_report
 from vivavoce.cli.screen import Screen
@@ -31,6 +33,7 @@ from vivavoce.contract.figures import contract_figures, measured_stages
 from vivavoce.contract.last_run import save_last_run
 from vivavoce.contract.page import BudgetPage
 from vivavoce.errors import ConfigError, NoSpeech, OutputError, VivavoceError, WrongLanguage
+from vivavoce.ledger.accounts import DONE, SessionFacts
 from vivavoce.routing.board import published
 from vivavoce.routing.route import Switch
 from vivavoce.routing.shadow import Consent
@@ -38,6 +41,7 @@ from vivavoce.translate.assembly import AUTO, Voice, choose_voice, open_legs, se
 from vivavoce.translate.events import Event, Notice, NoticeKind, UtteranceDone
 from vivavoce.translate.record import SessionRecord
 from vivavoce.translate.session import Session
+from vivavoce.translate.signals import SignalFeed
 from vivavoce.translate.subtitles import SubtitleWriter
 
 MIC = "mic"
@@ -62,12 +66,18 @@ class Job:
     device: str | None
     config: Path | None
     tier: str
+    user: str
+    app: str
     consent: Consent
     as_json: bool
 
     @property
     def live(self) -> bool:
         return self.source == MIC
+
+    @property
+    def app_id(self) -> str:
+        return self.app or ("microphone" if self.live else "file")
 
     @property
     def file(self) -> Path | None:
@@ -116,6 +126,11 @@ class _Outcome:
     interrupted: bool
     broken: VivavoceError | None
 
+    @property
+    def told(self) -> str:
+        """In the ledger's words."""
+        return "interrupted" if self.interrupted else type(self.broken).__name__ if self.broken else DONE
+
 
 async def _interpret(
     job: Job, holder: ConfigHolder, voice: Voice | None, record: SessionRecord, console: Console
@@ -159,8 +174,22 @@ async def _run(
         source = FileSource(job.file, clock=clock, rate_hz=rate_hz)
     stack.push_async_callback(source.aclose)
     consent = job.consent if job.paced or job.live else Consent()
+    facts = SessionFacts(
+        uuid4().hex,
+        "translate",
+        user_id=job.user,
+        app_id=job.app_id,
+        source=job.spoken,
+        target=job.target,
+        tier=job.tier,
+    )
     with console.status("loading the engines …"):
-        shadows = await stack.enter_async_context(shadowing(settings, consent, console))
+        books = await stack.enter_async_context(
+            accounted(holder, facts, source, duration_ms=lambda: running[0].dub.position_ms if running else 0.0)
+        )
+        shadows = await stack.enter_async_context(
+            shadowing(settings, consent, console, session=facts.session_id, outbox=books.outbox)
+        )
         legs = await stack.enter_async_context(
             open_legs(
                 settings,
@@ -171,6 +200,7 @@ async def _run(
                 holder=holder,
                 tell=switched,
                 shadows=shadows,
+                account=books.account,
             )
         )
     for route in legs.routes:
@@ -192,6 +222,7 @@ async def _run(
             source=job.file,
             rate_hz=rate_hz,
             duck_db=settings.translate.duck_db,
+            watch=books.signals,
         )
     )
     subtitles = None
@@ -202,9 +233,11 @@ async def _run(
     duration_ms = None if isinstance(source, MicSource) else source.duration_ms
 
     drift = windows(profile, clock_ns=clock.now_ns)
+    feed = SignalFeed(books.signals, paced=job.paced or job.live)
 
     def tell(event: Event) -> None:
         record.take(event)
+        feed.take(event)
         if isinstance(event, UtteranceDone) and session.paced:
             record.notices.extend(drift_notices(event, drift, at_ms=session.now_ms))
         if subtitles is not None:
@@ -220,6 +253,7 @@ async def _run(
     session = Session(legs=legs, settings=wanted, clock=clock, tell=tell, output=output, paced=job.paced or job.live)
     running.append(session)
     outcome = await _until_done_or_interrupted(session, source)
+    books.account.outcome = outcome.told
     if isinstance(source, MicSource) and source.dropped_ms:
         lost = f"{source.dropped_ms:.0f} ms of the microphone's sound were lost: this machine was too busy"
         note(NoticeKind.SOUND_LOST, lost)

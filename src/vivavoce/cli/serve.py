@@ -70,9 +70,12 @@ async def _serve(script: Path, config: Path | None, tier: str, asked: dict[str, 
     from vivavoce.agent.load import load_script
     from vivavoce.clock import SystemClock
     from vivavoce.config.holder import ConfigHolder, watched
+    from vivavoce.gateway.books import Books
     from vivavoce.gateway.keys import Keys
     from vivavoce.gateway.serving import serve as serve_calls
+    from vivavoce.ledger.accounts import open_accounts
     from vivavoce.routing.board import published
+    from vivavoce.telemetry.keeping import Telemetry, wanted
 
     console, log = Console(highlight=False, soft_wrap=True), logging.getLogger(__name__)
     holder, clock = ConfigHolder(config), SystemClock()
@@ -87,6 +90,7 @@ async def _serve(script: Path, config: Path | None, tier: str, asked: dict[str, 
         log.error("%s; the settings stay as they are", error.message)
 
     async with (
+        open_accounts(lambda: holder.settings, clock=clock) as accounts,
         open_agent(holder.settings, load_script(script), tier=tier, holder=holder, tell=switched) as agent,
         watched(holder, clock=clock, refused=refused),
         published(agent.routes, command="vivavoce serve", clock=clock),
@@ -114,7 +118,9 @@ async def _serve(script: Path, config: Path | None, tier: str, asked: dict[str, 
             for line in where_to_call(settings, keys, ports):
                 console.print(line)
 
-        await serve_calls(agent, settings, keys, clock=clock, stopping=stopping, opened=opened)
+        telemetry = Telemetry(accounts.outbox.put, wanted=lambda: wanted(holder.settings.telemetry))
+        books = Books(accounts, telemetry, language=agent.script.language, tier=tier, clock=clock)
+        await serve_calls(agent, settings, keys, clock=clock, stopping=stopping, opened=opened, books=books)
 
 
 def where_to_call(settings: ServeSettings, keys: Keys, ports: Ports) -> list[str]:

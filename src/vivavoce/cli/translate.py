@@ -40,6 +40,10 @@ def translate(
     device: Annotated[str | None, typer.Option(help="Microphone to use with mic.", show_default=False)] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="List the language pairs and leave.")] = False,
     tier: TierOption = None,
+    user: Annotated[str, typer.Option(help="Whom usage and caps are counted for.", show_default=False)] = "",
+    app: Annotated[
+        str, typer.Option(help="Application whose sound this is, for the ledger and profiles.", show_default=False)
+    ] = "",
     allow_shadow: Annotated[
         str,
         typer.Option(
@@ -85,6 +89,8 @@ def translate(
             device=device,
             config=config,
             tier=tier or "",
+            user=user,
+            app=app,
             consent=Consent.parse(allow_shadow),
             as_json=as_json,
         )

@@ -29,6 +29,7 @@ from vivavoce.clock import SystemClock
 from vivavoce.config.load import load_settings
 from vivavoce.errors import CallOver, VivavoceError
 from vivavoce.evals.media_agent import rss_mib, say
+from vivavoce.ledger.usage import Meter
 from vivavoce.legs.values import Hypothesis, Word
 from vivavoce.media import Call, Engine, EngineSettings
 
@@ -61,6 +62,9 @@ class NoRecognition:
 
     def __init__(self, text: str = "this is what was said") -> None:
         self._text = text
+
+    def metered_by(self, meter: Meter) -> NoRecognition:
+        return self
 
     async def open(self, *, language: str, keyterms: Sequence[str] = (), rate_hz: int = 16000) -> SameText:
         words = tuple(Word(word, 0.0, 1.0) for word in self._text.split())

@@ -35,7 +35,7 @@ class Asterisk:
 
     async def call(self, request: Request) -> Response:
         """A one-time token; nothing, with 503, where the call is refused."""
-        token = self._calls.expect(self._name(request))
+        token = self._calls.expect(self._name(request), app="asterisk")
         return _text(token or "", status=200 if token else 503)
 
     async def after(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from vivavoce.agent.script import Script
 from vivavoce.clock import NS_PER_MS, Clock
 from vivavoce.config.settings import ServeSettings
 from vivavoce.errors import MediaError
+from vivavoce.gateway.books import Bookkeeper, Forgetful
 from vivavoce.gateway.kept import Kept
 from vivavoce.media import Call, Engine
 
@@ -38,6 +39,7 @@ class Doorkeeper(Protocol):
 @dataclass(slots=True)
 class _Held:
     call: Call
+    app: str
     task: asyncio.Task[None] = field(init=False)
     transfer: str | None = None
 
@@ -54,9 +56,11 @@ class Calls:
         group: asyncio.TaskGroup,
         clock: Clock,
         admission: Doorkeeper,
+        books: Bookkeeper | None = None,
     ) -> None:
         self._agent, self._engine, self._settings = agent, engine, settings
         self._group, self._clock, self._admission = group, clock, admission
+        self._books = books or Forgetful()
         self._held: dict[str, _Held] = {}
         self._after: Kept[str] = Kept(clock, lifetime_s=AFTER_S, most=settings.calls)
         self._person = person_of(agent.script)
@@ -65,8 +69,8 @@ class Calls:
     def __len__(self) -> int:
         return len(self._held)
 
-    def expect(self, name: str) -> str | None:
-        """Let a call come: the token that its sound must show, once. None where it is refused."""
+    def expect(self, name: str, *, app: str = "telephone") -> str | None:
+        """Let a call of an exchange come: the token that its sound must show, once. None where it is refused."""
         reason = "draining" if self.draining else self._admission.refusal(len(self._held))
         if reason is not None:
             _LOG.info("call %s refused: %s", name, reason)
@@ -79,7 +83,7 @@ class Calls:
         except MediaError as error:
             _LOG.warning("call %s refused: %s", name, error)
             return None
-        held = self._held[name] = _Held(call)
+        held = self._held[name] = _Held(call, app)
         held.task = self._group.create_task(self._hold(name, held))
         return token
 
@@ -122,7 +126,10 @@ class Calls:
         _LOG.info("call %s expected", name)
         limit = self._group.create_task(self._limit(held))
         try:
-            conversation = await self._agent.converse(held.call, clock=self._clock, key=name)
+            async with self._books.page(held.call, name=name, app=held.app) as page:
+                conversation = await self._agent.converse(
+                    held.call, clock=self._clock, key=name, meter=page.meter, signals=page.signals
+                )
             held.transfer = conversation.transfer or held.transfer
             if held.call.format is None:
                 # Its sound never came, for which the caller can do nothing.

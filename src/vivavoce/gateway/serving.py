@@ -16,6 +16,7 @@ from vivavoce.clock import Clock
 from vivavoce.config.settings import ServeSettings
 from vivavoce.errors import MediaError
 from vivavoce.gateway.app import application
+from vivavoce.gateway.books import Bookkeeper
 from vivavoce.gateway.calls import Calls, Doorkeeper
 from vivavoce.gateway.keys import Keys
 from vivavoce.media import Engine, EngineSettings
@@ -48,10 +49,12 @@ async def serve(
     opened: Callable[[Ports], None],
     media: EngineSettings | None = None,
     admission: Doorkeeper | None = None,
+    books: Bookkeeper | None = None,
 ) -> None:
     """Serve calls until `stopping` is set and those under way have ended, or `drain_s` has passed.
 
-    Without an `admission` it is measured whether a call can be let in. `opened` is told which ports are listened to.
+    Without an `admission` it is measured whether a call can be let in; without `books` nothing is counted. `opened` is
+    told which ports are listened to.
     Raises MediaError for one that is not to be had.
     """
     media = media or EngineSettings(host=settings.host, port=settings.media_port, calls=settings.calls)
@@ -59,7 +62,9 @@ async def serve(
         async with Engine(media) as engine, asyncio.TaskGroup() as group:
             measured = Admission(engine, agent.backlog, clock=clock, limits=agent.limits)
             watching = group.create_task(measured.watch())
-            calls = Calls(agent, engine, settings, group=group, clock=clock, admission=admission or measured)
+            calls = Calls(
+                agent, engine, settings, group=group, clock=clock, admission=admission or measured, books=books
+            )
             app = application(calls, engine, settings, keys, clock=clock)
             # Its own lines would hold whole addresses, with what stands in them.
             config = uvicorn.Config(

@@ -52,7 +52,7 @@ class Twilio:
         """A call comes in: its stream is connected, or it is refused with a line."""
         fields = await self._signed(request)
         answer = VoiceResponse()
-        token = self._calls.expect(fields["CallSid"])
+        token = self._calls.expect(fields["CallSid"], app="twilio")
         if token is None:
             answer.say(self._settings.busy_line)
             return _end(answer, self._settings.busy_transfer)

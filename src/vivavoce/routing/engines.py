@@ -25,6 +25,10 @@ S = TypeVar("S", bound=Stream)
 T = TypeVar("T")
 
 
+def _any(name: str) -> bool:
+    return True
+
+
 class Engines(Generic[L]):
     """Makes each engine of a route once. An engine that cannot be made, or not be warmed up, is one that failed."""
 
@@ -85,6 +89,11 @@ class Openings(Generic[S]):
         self._refused: tuple[str, LegError] | None = None
 
     @property
+    def refused(self) -> LegError | None:
+        """Why who was asked before could not open a stream."""
+        return self._refused[1] if self._refused else None
+
+    @property
     def standby(self) -> str | None:
         """Whose stream is open beside the one that serves."""
         return self._standby[0] if self._standby else None
@@ -100,14 +109,18 @@ class Openings(Generic[S]):
             self._route.switched(self._refused[0], name, str(self._refused[1]))
         return name, stream
 
-    async def next(self, *, tried: set[str], patience: int = 1) -> tuple[str, S]:
+    async def next(self, *, tried: set[str], patience: int = 1, admit: Callable[[str], bool] = _any) -> tuple[str, S]:
         """A stream of the best candidate that was not tried and can open one; adds to `tried` whose stream is new.
 
-        Who has somebody behind it has so many deadlines to open. Raises what the last one said where nobody is left.
+        Who has somebody behind it has so many deadlines to open; whom `admit` does not let in is passed over. Raises
+        what the last one said where nobody is left.
         """
         error: LegError | None = None
         while names := self.others(tried):
             name = names[0]
+            if not admit(name):
+                tried.add(name)
+                continue
             if self._standby is not None and self._standby[0] == name:
                 stream = self._standby[1]
                 self._standby = None
@@ -129,13 +142,15 @@ class Openings(Generic[S]):
             self._route.failed(name, error)
         raise error or LegUnavailable(f"nobody is left for {self._route.leg}", hint="see: vivavoce routes")
 
-    async def join(self, *, tried: set[str], take: Callable[[S], Awaitable[None]]) -> tuple[str, S]:
+    async def join(
+        self, *, tried: set[str], take: Callable[[S], Awaitable[None]], admit: Callable[[str], bool] = _any
+    ) -> tuple[str, S]:
         """As `next`, but of a stream that took what it is to go on from.
 
         One that stood by may have broken off unnoticed: then its engine is asked for a new one.
         """
         while True:
-            name, stream = await self.next(tried=tried)
+            name, stream = await self.next(tried=tried, admit=admit)
             taken = False
             try:
                 async with asyncio.timeout(PATIENCE * self._route.triggers(name).deadline_ms / 1000):
@@ -172,14 +187,14 @@ class Openings(Generic[S]):
         if others and others[0] != self.standby and self._opening is None:
             self._opening = asyncio.create_task(self._prepare(others[0]))
 
-    def swap(self, name: str, stream: S) -> tuple[str, S] | None:
+    def swap(self, name: str, stream: S, *, admit: Callable[[str], bool] = _any) -> tuple[str, S] | None:
         """Take the standby to serve, and leave the one that served in its place: where the standby is the better one.
 
         A first choice that is well again is, and whoever is behind one that became slow. None where it is not.
         """
         taken = self._standby
         best = next(iter(self._route.candidates(fits=self._fits)), None)
-        if taken is None or best != taken[0] or best == name:
+        if taken is None or best != taken[0] or best == name or not admit(best):
             return None
         self._standby = name, stream
         return taken

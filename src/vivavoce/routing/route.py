@@ -10,7 +10,7 @@ from vivavoce.clock import Clock
 from vivavoce.config.routes import EngineRoute, RouteSettings
 from vivavoce.contract.profile import Profile, Stage
 from vivavoce.contract.stats import quantile
-from vivavoce.errors import LegError
+from vivavoce.errors import LegError, VivavoceError
 from vivavoce.routing.breaker import State
 from vivavoce.routing.health import Health
 
@@ -103,6 +103,16 @@ class Route:
     def order(self) -> list[str]:
         """The engines of the tier, the best first, however they are."""
         return list(self._order)
+
+    def place(self, engine: str) -> int:
+        """The engine's in the order, from 1; 0 where it is not in it any more."""
+        return self._order.index(engine) + 1 if engine in self._order else 0
+
+    def why(self, engine: str, error: VivavoceError | None = None) -> str:
+        """Why a leg comes to an engine, in a word that holds nothing of what was said: the failure's kind, if any."""
+        if error is not None:
+            return type(error).__name__
+        return "" if self.place(engine) == 1 else "passed over"
 
     def candidates(self, *, fits: Callable[[str], bool] = _any) -> list[str]:
         """Engines to try for a new stream, best first, of those that fit.

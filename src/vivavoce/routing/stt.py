@@ -7,17 +7,20 @@ sound again, as fast as it takes it; what it says after them is new.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from vivavoce.audio.pcm import Pcm
-from vivavoce.errors import LegError, LegLost, LegTimeout, LegUnavailable
+from vivavoce.errors import LegCapped, LegError, LegLost, LegTimeout
+from vivavoce.ledger.spend import SpendGuard
+from vivavoce.ledger.usage import UNMETERED, Meter, SoundMeter
 from vivavoce.legs.stt import SpeechToText, SttStream
 from vivavoce.legs.values import Hypothesis, Word
 from vivavoce.routing.engines import Engines, Openings, until
+from vivavoce.routing.grants import Grants
 from vivavoce.routing.route import PATIENCE, Route
-from vivavoce.routing.spend import Interval, SpendGuard, Verdict
 
 _REPLAY_MS = 1500.0
 _MARGIN_MS = 60.0
@@ -27,16 +30,28 @@ _HURRIED_MS, _HURRY_MS, _LEAST_MS = 2000.0, 200.0, 700.0
 """Who takes over in mid-speech and speaks only when asked is asked so often for so long, or until words are committed:
 what the one before had said of them is lost, and the listener waits. Sound shorter than the last is not asked about.
 """
-_INTERVAL_S = 10.0
-"""Of so much sound a guard is asked at a time."""
+_CAPPED = "the cap of what may be spent on recognition is reached"
 _AUTO = "auto"
 
 
 class RoutedStt:
-    """Implements `SpeechToText` over the engines of a route. Where `guard` says to degrade, nobody recognises."""
+    """Implements `SpeechToText` over the engines of a route. Where `guard` says to degrade, the next one is taken."""
 
-    def __init__(self, route: Route, make: Callable[[str], SpeechToText], *, guard: SpendGuard | None = None) -> None:
-        self._route, self._engines, self._guard = route, Engines(route, make), guard
+    def __init__(
+        self,
+        route: Route,
+        make: Callable[[str], SpeechToText],
+        *,
+        guard: SpendGuard | None = None,
+        meter: Meter = UNMETERED,
+    ) -> None:
+        self._route, self._engines, self._guard, self._meter = route, Engines(route, make), guard, meter
+
+    def metered_by(self, meter: Meter) -> RoutedStt:
+        """This leg for one session; the engines and what is known of them are shared, and are closed with this one."""
+        metered = copy.copy(self)
+        metered._meter = meter
+        return metered
 
     async def open(self, *, language: str, keyterms: Sequence[str] = (), rate_hz: int = 16000) -> RoutedSttStream:
         """Raises what the last candidate said where none can open a stream."""
@@ -45,9 +60,10 @@ class RoutedStt:
             return await self._engines.get(name).open(language=language, keyterms=keyterms, rate_hz=rate_hz)
 
         def fits(name: str) -> bool:
-            return language == _AUTO or self._engines.speaks(name, language)
+            return not grants.out(name) and (language == _AUTO or self._engines.speaks(name, language))
 
-        stream = RoutedSttStream(self._route, Openings(self._route, open_, fits), guard=self._guard)
+        grants = Grants(self._guard, self._route.leg)
+        stream = RoutedSttStream(self._route, Openings(self._route, open_, fits), grants=grants, meter=self._meter)
         await stream.begin()
         return stream
 
@@ -70,9 +86,9 @@ class _Serving:
     engine: str
     stream: SttStream
     over: asyncio.Future[None]
+    sound: SoundMeter
     hurry_until_ms: float = 0.0
     answered: bool = False
-    granted_s: float = 0.0
     cadence_ms: float | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,8 +105,15 @@ class _Sound:
 class RoutedSttStream:
     """Implements `SttStream`. Where nobody can serve, that is raised once to whoever iterates; `reset` tries anew."""
 
-    def __init__(self, route: Route, openings: Openings[SttStream], *, guard: SpendGuard | None = None) -> None:
-        self._route, self._openings, self._guard = route, openings, guard
+    def __init__(
+        self,
+        route: Route,
+        openings: Openings[SttStream],
+        *,
+        grants: Grants,
+        meter: Meter = UNMETERED,
+    ) -> None:
+        self._route, self._openings, self._grants, self._meter = route, openings, grants, meter
         self._loop = asyncio.get_running_loop()
         self._serving: _Serving | None = None
         self._joining: SttStream | None = None
@@ -113,7 +136,8 @@ class RoutedSttStream:
 
     async def begin(self) -> None:
         """Open the first stream. Raises what the last candidate said where none can."""
-        self._serve(*await self._openings.first())
+        name, stream = await self._openings.first()
+        self._serve(name, stream, self._route.why(name, self._openings.refused))
 
     async def push(self, pcm: Pcm, *, voiced: bool = True) -> None:
         self._pushed += 1
@@ -123,13 +147,15 @@ class RoutedSttStream:
         if serving is None:
             self._recover()
             return
-        if self._guard is not None and not self._granted(serving, self._guard, pcm.duration_ms / 1000):
+        if not self._grants.spend(serving.engine, pcm.duration_ms / 1000):
+            self._fail(serving, LegCapped(_CAPPED))
             return
         try:
             await serving.stream.push(pcm, voiced=voiced)
         except LegError as error:
             self._fail(serving, error)
             return
+        serving.sound.add(pcm.duration_ms)
         self._watch(serving, pcm.duration_ms, voiced)
         if pcm.end_ms < serving.hurry_until_ms and voiced and serving.cadence_ms is None:
             self._hurry(serving, pcm.end_ms)
@@ -221,8 +247,10 @@ class RoutedSttStream:
             await self._changed.wait()
         return None
 
-    def _serve(self, name: str, stream: SttStream) -> _Serving:
-        self._serving = serving = _Serving(name, stream, self._loop.create_future())
+    def _serve(self, name: str, stream: SttStream, why: str) -> _Serving:
+        self._meter.moved(self._route.leg, name, place=self._route.place(name), why=why)
+        sound = SoundMeter(self._meter, self._route.leg, name)
+        self._serving = serving = _Serving(name, stream, self._loop.create_future(), sound)
         self._unanswered_ms = 0.0
         self._pushed_s = self._loop.time()
         if self._asked is not None:
@@ -234,35 +262,26 @@ class RoutedSttStream:
         return serving
 
     def _leave(self, serving: _Serving) -> None:
-        """Fence who served: nothing of it is taken any more."""
+        """Fence who served: nothing of it is taken any more, and close its stream."""
+        self._fence(serving)
+        self._openings.leave(serving.stream)
+
+    def _fence(self, serving: _Serving) -> None:
         if not serving.over.done():
             serving.over.set_result(None)
+        serving.sound.tell()
         self._route.end(serving.engine)
-        self._openings.leave(serving.stream)
 
     def _fail(self, serving: _Serving, error: LegError) -> None:
         if serving is not self._serving or self._closed:
             return
         self._serving = None
         self._disarm()
-        self._route.failed(serving.engine, error)
+        if not isinstance(error, LegCapped):
+            self._route.failed(serving.engine, error)
         self._leave(serving)
         tried = self._openings.tried(serving.engine, error, answered=serving.answered)
         self._recovering = asyncio.create_task(self._take_over(serving.engine, error, tried))
-
-    def _granted(self, serving: _Serving, guard: SpendGuard, seconds: float) -> bool:
-        """Whether the guard lets this be recognised; where it does not, nobody serves."""
-        serving.granted_s -= seconds
-        if serving.granted_s >= 0:
-            return True
-        if guard.ask(Interval(self._route.leg, serving.engine, _INTERVAL_S, "seconds")) is Verdict.GO:
-            serving.granted_s += _INTERVAL_S
-            return True
-        self._serving = None
-        self._disarm()
-        self._leave(serving)
-        self._give_up(serving.engine, LegUnavailable("the cap of what may be spent on recognition is reached"))
-        return False
 
     def _give_up(self, failed: str | None, error: LegError) -> None:
         self._down, self._error = True, error
@@ -277,11 +296,12 @@ class RoutedSttStream:
 
     async def _take_over(self, failed: str | None, error: LegError | None, tried: set[str]) -> None:
         try:
-            name, stream = await self._openings.join(tried=tried, take=self._replay)
+            name, stream = await self._openings.join(tried=tried, take=self._replay, admit=self._grants.admit)
         except LegError as last:
-            self._give_up(failed, error or last)
+            self._give_up(failed, error or (LegCapped(_CAPPED) if self._grants.refused else last))
         else:
-            self._go_on(self._serve(name, stream))
+            self._go_on(self._serve(name, stream, self._route.why(name, error)))
+            self._meter.used(self._route.leg, name, sound_ms=sum(sound.pcm.duration_ms for sound in self._sound))
             self._route.switched(failed, name, str(error) if error else "tried again")
         finally:
             self._joining = self._recovering = None
@@ -321,6 +341,7 @@ class RoutedSttStream:
             self._asked = None
             self._disarm()
             self._route.succeeded(serving.engine, latency_ms)
+            self._meter.used(self._route.leg, serving.engine, sound_ms=0.0, latency_ms=latency_ms)
 
     def _watch(self, serving: _Serving, pushed_ms: float, voiced: bool) -> None:
         """Count for how long speech was heard of which nothing was said; sound that comes at once takes no time."""
@@ -359,13 +380,12 @@ class RoutedSttStream:
 
     def _reconsider(self, serving: _Serving) -> None:
         """Between utterances whoever is the first choice now takes over."""
-        taken = self._openings.swap(serving.engine, serving.stream)
+        taken = self._openings.swap(serving.engine, serving.stream, admit=self._grants.admit)
         if taken is None:
             self._openings.prepare(serving=serving.engine)
             return
-        serving.over.set_result(None)
-        self._route.end(serving.engine)
-        self._serve(*taken)
+        self._fence(serving)
+        self._serve(*taken, self._route.why(taken[0]))
         self._route.switched(serving.engine, taken[0], "the better choice now")
 
     def _forget_sound(self, until_ms: float) -> None:

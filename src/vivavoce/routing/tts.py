@@ -7,6 +7,7 @@ to its end; without times a stretch of text does when the next one has begun.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,12 +15,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vivavoce.audio.pcm import Pcm
-from vivavoce.errors import LegError, LegLost, LegTimeout, LegUnavailable
+from vivavoce.errors import LegCapped, LegError, LegLost, LegTimeout
+from vivavoce.ledger.spend import Interval, SpendGuard, Verdict
+from vivavoce.ledger.usage import UNMETERED, Meter, SoundMeter
 from vivavoce.legs.tts import SpeechStream, Synthesizer
 from vivavoce.legs.values import SpeechChunk
 from vivavoce.routing.engines import Engines, Openings, until
 from vivavoce.routing.route import PATIENCE, Route
-from vivavoce.routing.spend import Interval, SpendGuard, Verdict
 
 _CANCELLED = 64
 """So many epochs that were cancelled are remembered: their text may still be on its way here."""
@@ -28,8 +30,21 @@ _CANCELLED = 64
 class RoutedSynthesizer:
     """Implements `Synthesizer` over the engines of a route. Where `guard` says to degrade, nothing is spoken."""
 
-    def __init__(self, route: Route, make: Callable[[str], Synthesizer], *, guard: SpendGuard | None = None) -> None:
-        self._route, self._engines, self._guard = route, Engines(route, make), guard
+    def __init__(
+        self,
+        route: Route,
+        make: Callable[[str], Synthesizer],
+        *,
+        guard: SpendGuard | None = None,
+        meter: Meter = UNMETERED,
+    ) -> None:
+        self._route, self._engines, self._guard, self._meter = route, Engines(route, make), guard, meter
+
+    def metered_by(self, meter: Meter) -> RoutedSynthesizer:
+        """This leg for one session; the engines and what is known of them are shared, and are closed with this one."""
+        metered = copy.copy(self)
+        metered._meter = meter
+        return metered
 
     async def open(self, *, voice: str, language: str, rate_hz: int) -> RoutedSpeechStream:
         """`voice` is one of the route's, or the first engine's. Raises what the last candidate said."""
@@ -42,7 +57,7 @@ class RoutedSynthesizer:
             return self._engines.speaks(name, language)
 
         openings = Openings(self._route, open_, fits)
-        stream = RoutedSpeechStream(self._route, openings, rate_hz=rate_hz, guard=self._guard)
+        stream = RoutedSpeechStream(self._route, openings, rate_hz=rate_hz, guard=self._guard, meter=self._meter)
         await stream.begin()
         return stream
 
@@ -72,6 +87,7 @@ class _Said:
     ends_ms: list[float] = field(default_factory=list)
     begun: list[str] = field(default_factory=list)
     since_s: float | None = None
+    granted: list[Interval] = field(default_factory=list)
 
     def rest(self) -> str:
         """The text from the first word on that was not heard."""
@@ -85,6 +101,7 @@ class _Serving:
     engine: str
     stream: SpeechStream
     over: asyncio.Future[None]
+    sound: SoundMeter
     answered: bool = False
 
 
@@ -92,9 +109,15 @@ class RoutedSpeechStream:
     """Implements `SpeechStream`. Where nobody can speak, that is raised by `push`, which tries anew every time."""
 
     def __init__(
-        self, route: Route, openings: Openings[SpeechStream], *, rate_hz: int, guard: SpendGuard | None = None
+        self,
+        route: Route,
+        openings: Openings[SpeechStream],
+        *,
+        rate_hz: int,
+        guard: SpendGuard | None = None,
+        meter: Meter = UNMETERED,
     ) -> None:
-        self._route, self._openings, self._guard = route, openings, guard
+        self._route, self._openings, self._guard, self._meter = route, openings, guard, meter
         self._silence = Pcm(np.zeros(0, np.int16), rate_hz)
         self._loop = asyncio.get_running_loop()
         self._serving: _Serving | None = None
@@ -115,24 +138,27 @@ class RoutedSpeechStream:
 
     async def begin(self) -> None:
         """Open the first stream. Raises what the last candidate said where none can."""
-        self._serve(*await self._openings.first())
+        name, stream = await self._openings.first()
+        self._serve(name, stream, self._route.why(name, self._openings.refused))
 
     async def push(self, text: str, epoch: int, *, speed: float = 1.0, lead_ms: float = 0.0) -> None:
         serving = await self._ready()
         if epoch in self._cancelled:
             return
-        if self._guard is not None:
-            interval = Interval(self._route.leg, serving.engine, len(text), "characters")
-            if self._guard.ask(interval) is Verdict.DEGRADE:
-                raise LegUnavailable("the cap of what may be spent on the dub is reached")
+        interval = Interval(self._route.leg, serving.engine, len(text), "characters")
+        if self._guard is not None and self._guard.ask(interval) is Verdict.DEGRADE:
+            raise LegCapped("the cap of what may be spent on the dub is reached")
         said = self._said.setdefault(epoch, _Said())
         said.texts.append(text)
+        said.granted.append(interval)
         said.speed = speed
         self._watch()
         try:
             await serving.stream.push(text, epoch, speed=speed, lead_ms=lead_ms)
         except LegError as error:
             self._fail(serving, error)
+        else:
+            self._meter.used(self._route.leg, serving.engine, characters=len(text), sound_ms=0.0)
 
     async def flush(self, epoch: int) -> None:
         while self._recovering is not None:
@@ -151,7 +177,7 @@ class RoutedSpeechStream:
             self._fail(serving, error)
 
     def cancel(self, epoch: int) -> None:
-        self._said.pop(epoch, None)
+        self._done(epoch)
         self._cancelled.append(epoch)
         for stream in (self._serving.stream if self._serving else None, self._joining):
             if stream is not None:
@@ -173,6 +199,10 @@ class RoutedSpeechStream:
             chunks = aiter(serving.stream)
             try:
                 while (chunk := await until(serving.over, chunks)) is not None:
+                    if not chunk.kept:
+                        serving.sound.add(chunk.pcm.duration_ms)
+                    if chunk.last:
+                        serving.sound.tell()
                     if self._passed(serving, chunk):
                         yield chunk
                 if not self._closed:
@@ -212,25 +242,31 @@ class RoutedSpeechStream:
                 await stream.aclose()
                 raise LegError("this voice was closed")
             self._error = None  # of clauses that nobody waits for any more
-            self._serve(name, stream)
+            self._serve(name, stream, self._route.why(name))
             self._route.switched(None, name, "tried again")
         else:
             self._reconsider(self._serving)
         assert self._serving is not None
         return self._serving
 
-    def _serve(self, name: str, stream: SpeechStream) -> None:
-        self._serving = _Serving(name, stream, self._loop.create_future())
+    def _serve(self, name: str, stream: SpeechStream, why: str) -> None:
+        self._meter.moved(self._route.leg, name, place=self._route.place(name), why=why)
+        sound = SoundMeter(self._meter, self._route.leg, name)
+        self._serving = _Serving(name, stream, self._loop.create_future(), sound)
         self._route.begin(name)
         self._changed.set()
         self._openings.prepare(serving=name)
 
     def _leave(self, serving: _Serving) -> None:
-        """Fence who spoke: nothing of it is heard any more."""
+        """Fence who spoke: nothing of it is heard any more, and close its stream."""
+        self._fence(serving)
+        self._openings.leave(serving.stream)
+
+    def _fence(self, serving: _Serving) -> None:
         if not serving.over.done():
             serving.over.set_result(None)
+        serving.sound.tell()
         self._route.end(serving.engine)
-        self._openings.leave(serving.stream)
 
     def _fail(self, serving: _Serving, error: LegError) -> None:
         if serving is not self._serving or self._closed:
@@ -248,12 +284,15 @@ class RoutedSpeechStream:
         except LegError:
             # What was under way will not be spoken.
             flushed = [epoch for epoch, said in self._said.items() if said.flushed]
-            self._said.clear()
+            for epoch in tuple(self._said):
+                self._done(epoch)
             self._error = error
             self._end(flushed)
             self._route.switched(failed, None, str(error))
         else:
-            self._serve(name, stream)
+            self._serve(name, stream, self._route.why(name, error))
+            again = sum(len(text) for said in self._said.values() for text in said.texts)
+            self._meter.used(self._route.leg, name, characters=again, sound_ms=0.0)
             self._watch()
             self._route.switched(failed, name, str(error))
         finally:
@@ -265,7 +304,7 @@ class RoutedSpeechStream:
             if epoch not in self._said:
                 continue  # cancelled meanwhile
             text = said.rest()
-            self._said[epoch] = _Said([text] if text else [], said.speed, said.flushed)
+            self._said[epoch] = _Said([text] if text else [], said.speed, said.flushed, granted=said.granted)
             if text:
                 await stream.push(text, epoch, speed=said.speed)
             if said.flushed:
@@ -276,6 +315,12 @@ class RoutedSpeechStream:
         self._ended.extend(epochs)
         self._changed.set()
 
+    def _done(self, epoch: int) -> None:
+        said = self._said.pop(epoch, None)
+        if said is not None and self._guard is not None:
+            for interval in said.granted:
+                self._guard.done(interval)
+
     def _passed(self, serving: _Serving, chunk: SpeechChunk) -> bool:
         """Note what the listener will have heard; False for a chunk that nobody waits for."""
         said = self._said.get(chunk.epoch)
@@ -283,8 +328,11 @@ class RoutedSpeechStream:
             return False
         serving.answered = True
         now_s = self._loop.time()
-        first = not said.passed_ms and said.since_s is not None
-        self._route.succeeded(serving.engine, 1000.0 * (now_s - said.since_s) if first and said.since_s else None)
+        asked = not said.passed_ms and said.since_s is not None and not chunk.kept
+        latency_ms = 1000.0 * (now_s - (said.since_s or 0.0)) if asked else None
+        self._route.succeeded(serving.engine, latency_ms)
+        if latency_ms is not None:
+            self._meter.used(self._route.leg, serving.engine, sound_ms=0.0, latency_ms=latency_ms)
         if chunk.text:
             said.begun.append(chunk.text)
         if chunk.words is not None:
@@ -292,7 +340,7 @@ class RoutedSpeechStream:
         said.passed_ms += chunk.pcm.duration_ms
         said.since_s = now_s
         if chunk.last:
-            del self._said[chunk.epoch]
+            self._done(chunk.epoch)
         self._watch()
         return True
 
@@ -330,7 +378,6 @@ class RoutedSpeechStream:
         if taken is None:
             self._openings.prepare(serving=serving.engine)
             return
-        serving.over.set_result(None)
-        self._route.end(serving.engine)
-        self._serve(*taken)
+        self._fence(serving)
+        self._serve(*taken, self._route.why(taken[0]))
         self._route.switched(serving.engine, taken[0], "the better choice now")

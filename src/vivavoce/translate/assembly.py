@@ -14,7 +14,8 @@ from vivavoce.config.holder import ConfigHolder
 from vivavoce.config.routes import PAIRS, RouteSettings
 from vivavoce.config.settings import Settings
 from vivavoce.errors import LegLost, LegRefused, LegTimeout
-from vivavoce.ledger.prices import nano_dollars
+from vivavoce.ledger.spend import Account
+from vivavoce.ledger.usage import UNMETERED, Meter
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.tts import Synthesizer
 from vivavoce.models import ModelStore
@@ -25,7 +26,6 @@ from vivavoce.providers.voice_gate import GateSettings
 from vivavoce.routing.mt import RoutedTranslator
 from vivavoce.routing.route import Route, Switch
 from vivavoce.routing.shadow import Shadows
-from vivavoce.routing.spend_memory import SpendMemory
 from vivavoce.routing.stt import RoutedStt
 from vivavoce.routing.tts import RoutedSynthesizer
 from vivavoce.translate.dub import DubSettings
@@ -88,12 +88,14 @@ async def open_legs(
     holder: ConfigHolder | None = None,
     tell: Callable[[Switch], None] = _ignore,
     shadows: Shadows | None = None,
+    account: Account | None = None,
 ) -> AsyncIterator[Legs]:
     """Build and warm up the engines of a session, and close them afterwards.
 
     `voice` None makes subtitles only. What `holder` reloads changes who serves, and the options of engines that are
-    made from then on. `tell` hears of every switch; `shadows` hear what the legs are asked. Raises PairUnavailable for
-    a pair without a route, ModelError and LegUnavailable where nobody can serve a leg.
+    made from then on. `tell` hears of every switch; `shadows` hear what the legs are asked; `account` grants the work
+    and counts it. Raises PairUnavailable for a pair without a route, ModelError and LegUnavailable where nobody can
+    serve a leg.
     """
     current = (lambda: holder.settings) if holder is not None else (lambda: settings)
     maker = _Maker(current, source=source, target=target, store=store or ModelStore())
@@ -102,16 +104,15 @@ async def open_legs(
         routes = _Routes(settings, target=target, voice=voice, tier=tier, clock=clock or SystemClock(), tell=tell)
         if holder is not None:
             stack.callback(holder.subscribe(routes.update))
-        dub_nano = nano_dollars(str(settings.spend.dub_cap_usd))
-        guard = SpendMemory(leg_nano={"tts": dub_nano} if dub_nano else {})
-        stt = RoutedStt(routes.stt, maker.engine, guard=guard)
+        meter: Meter = account or UNMETERED
+        stt = RoutedStt(routes.stt, maker.engine, guard=account, meter=meter)
         stack.push_async_callback(stt.aclose)
-        translator = RoutedTranslator(routes.mt, maker.translator, guard=guard)
+        translator = RoutedTranslator(routes.mt, maker.translator, guard=account, meter=meter)
         stack.push_async_callback(translator.aclose)
         heard_translator = shadows.mt(translator) if shadows else translator
         synthesizer = None
         if voice is not None:
-            synthesizer = RoutedSynthesizer(routes.tts, maker.synthesizer, guard=guard)
+            synthesizer = RoutedSynthesizer(routes.tts, maker.synthesizer, guard=account, meter=meter)
             stack.push_async_callback(synthesizer.aclose)
 
         def translator_from(language: str) -> Translator | None:

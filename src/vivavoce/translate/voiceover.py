@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from vivavoce.errors import LegError, ModelError
+from vivavoce.errors import LegCapped, LegError, ModelError
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.tts import SpeechStream
 from vivavoce.legs.values import Clause, SpeechChunk
@@ -84,6 +84,7 @@ class Voiceover:
         self._hurried = False
         self._placed: deque[Line] = deque()
         self._unrouted: set[str] = set()
+        self._capped = self._untranslated = False
 
     async def say(self, clause: Clause, *, utterance: int, language: str, spoken: bool, certain: bool) -> Line:
         """Take the next clause; waits when far too many are under way."""
@@ -160,19 +161,23 @@ class Voiceover:
             translator = self._translator(line.language)
             if translator is not None:
                 text = await self._in_sentence(line, translator)
+                self._untranslated = False
             elif line.language != self._target and line.language not in self._unrouted:
                 self._unrouted.add(line.language)
                 pair = f"{line.language} to {self._target}"
                 self._notice(NoticeKind.NO_ROUTE, f"nothing translates {pair}; the original text is shown")
         except (LegError, ModelError) as error:
-            self._notice(NoticeKind.MT_FAILED, f"{error}; the original text is shown")
+            capped = isinstance(error, LegCapped)
+            if not (capped and self._untranslated):
+                self._notice(NoticeKind.MT_FAILED, f"{error}; the original text is shown")
+            self._untranslated = capped
         line.spoken = line.spoken and bool(text.strip())
         line.text = text.strip() or line.clause.text
         line.translated_ms = self._now_ms()
         line.spoken = line.spoken and self._voice is not None
         if line.dropped:
             return
-        if line.certain:
+        if line.certain and not (self._capped and line.spoken):
             self._announce(line)
         if self._voice is None or not line.spoken:
             self._finish(line)
@@ -182,9 +187,25 @@ class Voiceover:
             await self._voice.push(line.text, line.number, speed=line.speed, lead_ms=self.backlog_ms(before=line))
             await self._voice.flush(line.number)
         except LegError as error:
-            self._notice(NoticeKind.TTS_FAILED, f"{error}; subtitles go on")
-            line.spoken = False
-            self._finish(line)
+            self._go_without(line, error)
+        else:
+            if self._capped:
+                self._capped = False
+                self._notice(NoticeKind.DUB_BACK, "the dub is back")
+                if line.certain:
+                    self._announce(line)
+
+    def _go_without(self, line: Line, error: LegError) -> None:
+        """The original voice stays; told once where it is for a cap, which holds for longer than a clause."""
+        capped = isinstance(error, LegCapped)
+        if not (capped and self._capped):
+            kind = NoticeKind.DUB_CAPPED if capped else NoticeKind.TTS_FAILED
+            self._notice(kind, f"{error}; subtitles go on")
+        self._capped = capped
+        line.spoken = False
+        if line.certain:
+            self._announce(line)
+        self._finish(line)
 
     async def standing(self, texts: Sequence[str], whole: str, *, utterance: int, language: str) -> int | None:
         """Which of the texts, beginnings of `whole`, is the first whose translation begins that of `whole`.
@@ -261,6 +282,7 @@ class Voiceover:
             line.held.append(chunk)
 
     def _place(self, line: Line, chunk: SpeechChunk) -> None:
+        self._announce(line)
         if len(chunk.pcm.samples):
             placed = self._dub.put(chunk.pcm.samples, line=line.number, pause_ms=line.pause_ms)
             line.voiced_ms += placed.end_ms - placed.start_ms

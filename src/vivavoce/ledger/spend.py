@@ -1,10 +1,12 @@
-"""What may be spent: asked by a leg before each interval of paid work."""
+"""What may be spent, asked by a leg before each interval of paid work; and who a session's work is charged to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from vivavoce.ledger.usage import Meter
 
 
 class Verdict(StrEnum):
@@ -28,3 +30,11 @@ class SpendGuard(Protocol):
     def ask(self, interval: Interval) -> Verdict:
         """Whether to have this done. What was answered with GO counts as spent."""
         ...
+
+    def done(self, interval: Interval) -> None:
+        """What was let go was done, or will not be: it is no longer under way."""
+        ...
+
+
+class Account(SpendGuard, Meter, Protocol):
+    """Grants a session's work and counts what was done."""

@@ -1,0 +1,176 @@
+"""`vivavoce quota`: how much dub users may have, and have had, this month (UTC)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from vivavoce.config.settings import Settings
+    from vivavoce.ledger.quotas import Stored
+    from vivavoce.store.database import Database
+
+app = typer.Typer(help="How much dub users may have in a month.", no_args_is_help=True)
+
+User = Annotated[str, typer.Argument(help="The user's id.", show_default=False)]
+Config = Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+T = TypeVar("T")
+_MOST_MINUTES = 31 * 24 * 60
+
+
+@app.command()
+def show(user: User, config: Config = None, as_json: Json = False) -> None:
+    """Print what a user may have this month, has had and has left, and what today cost."""
+    settings = _settings(config)
+    _tell("show", settings, _on_store(settings, lambda database: _look(database, [user])), as_json=as_json)
+
+
+@app.command("list")
+def list_(config: Config = None, as_json: Json = False) -> None:
+    """Print it for everybody who has a quota, a top-up of this month, or dub in it."""
+    settings = _settings(config)
+    _tell("list", settings, _on_store(settings, lambda database: _look(database, None)), as_json=as_json)
+
+
+@app.command("set")
+def set_(
+    user: User,
+    dub_minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="Dub in every month from now on; 0 for no cap.", show_default=False),
+    ] = None,
+    default: Annotated[bool, typer.Option("--default", help="Again what the configuration says.")] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Set how much dub a user may have. Sessions that run take it within [spend] refresh_s."""
+    if (dub_minutes is None) is not default:
+        raise typer.BadParameter("one of the two", param_hint="--dub-minutes and --default")
+    from vivavoce.ledger.quotas import set_quota
+
+    settings = _settings(config)
+    dub_ms = None if dub_minutes is None else _ms(dub_minutes)
+
+    async def change(database: Database) -> dict[str, Stored]:
+        await set_quota(database, user, dub_ms, now_ms=_now_ms())
+        return await _look(database, [user])
+
+    _tell("set", settings, _on_store(settings, change), as_json=as_json)
+
+
+@app.command("top-up")
+def top_up(
+    user: User,
+    minutes: Annotated[float, typer.Option(min=0, help="More dub in this month.", show_default=False)],
+    id_: Annotated[
+        str, typer.Option("--id", help="Names the top-up: the same one again changes nothing.", show_default=False)
+    ] = "",
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Give a user more dub for this month. With --id it may be repeated, as a webhook of a payment may be."""
+    import uuid
+
+    from vivavoce.ledger import quotas
+
+    settings = _settings(config)
+    new = False
+
+    async def change(database: Database) -> dict[str, Stored]:
+        nonlocal new
+        new = await quotas.top_up(database, user, _ms(minutes), id=id_ or uuid.uuid4().hex, now_ms=_now_ms())
+        return await _look(database, [user])
+
+    found = _on_store(settings, change)
+    _tell("top-up", settings, found, as_json=as_json, new=new)
+    if not (new or as_json):
+        typer.echo(f"{id_} was there before: nothing changed")
+
+
+async def _look(database: Database, users: list[str] | None) -> dict[str, Stored]:
+    from vivavoce.ledger.quotas import read, users_of_month
+
+    now_ms = _now_ms()
+    async with database.begin(read_only=True) as connection:
+        if users is None:
+            users = await users_of_month(connection, now_ms=now_ms)
+        return (await read(connection, now_ms=now_ms, users=users)).users
+
+
+def _on_store(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    from contextlib import aclosing
+
+    from vivavoce.store.database import Database
+
+    async def run() -> T:
+        async with aclosing(Database(settings.store.url)) as database:
+            return await work(database)
+
+    return asyncio.run(run())
+
+
+def _tell(name: str, settings: Settings, found: dict[str, Stored], *, as_json: bool, **more: Any) -> None:
+    default_ms = _ms(settings.spend.user_dub_minutes)
+    figures = {user: _figures(stored, default_ms) for user, stored in found.items()}
+    if as_json:
+        from vivavoce.config.settings import config_hash
+        from vivavoce.contract.envelope import enclose
+
+        envelope = enclose(
+            f"vivavoce quota {name}", {"users": figures, **more}, config_hash=config_hash(settings), n=len(figures)
+        )
+        typer.echo(envelope.to_text(), nl=False)
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="dub of this month, in minutes", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("user", "quota", "topped up", "used", "left", "today"):
+        table.add_column(heading, justify="left" if heading == "user" else "right", no_wrap=True)
+    for user, row in figures.items():
+        quota = "no cap" if row["quota_minutes"] == 0 else f"{row['quota_minutes']:.1f}"
+        left = "—" if row["left_minutes"] is None else f"{row['left_minutes']:.1f}"
+        used, added, today = row["used_minutes"], row["topped_up_minutes"], row["today_usd"]
+        table.add_row(Text(user or "(nobody)"), quota, f"{added:.1f}", f"{used:.1f}", left, f"${today:.4f}")
+    Console(highlight=False).print(table)
+
+
+def _figures(stored: Stored, default_ms: int) -> dict[str, Any]:
+    """In minutes; `left` is None without a cap."""
+    from vivavoce.ledger.prices import NANO_PER_DOLLAR
+    from vivavoce.ledger.quotas import MS_PER_MINUTE
+
+    allowed_ms = stored.allowed_ms(default_ms)
+    left_ms = None if allowed_ms is None else max(0.0, allowed_ms - stored.used.dub_ms)
+    return {
+        "quota_minutes": (default_ms if stored.quota_ms is None else stored.quota_ms) / MS_PER_MINUTE,
+        "default": stored.quota_ms is None,
+        "topped_up_minutes": stored.top_up_ms / MS_PER_MINUTE,
+        "used_minutes": stored.used.dub_ms / MS_PER_MINUTE,
+        "left_minutes": None if left_ms is None else left_ms / MS_PER_MINUTE,
+        "today_usd": stored.used.cost_nano / NANO_PER_DOLLAR,
+    }
+
+
+def _settings(config: Path | None) -> Settings:
+    from vivavoce.config.load import load_settings
+
+    return load_settings(config)
+
+
+def _ms(minutes: float) -> int:
+    if not minutes <= _MOST_MINUTES:
+        raise typer.BadParameter(f"a month has at most {_MOST_MINUTES} minutes", param_hint="minutes")
+    return round(minutes * 60_000)
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)

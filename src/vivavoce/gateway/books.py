@@ -1,0 +1,80 @@
+"""What calls leave in the store: sessions and usage, and signals where they are wanted."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vivavoce.clock import NS_PER_MS, Clock
+from vivavoce.ledger.accounts import Accounts, SessionFacts
+from vivavoce.ledger.usage import UNMETERED, Meter
+from vivavoce.media import Call
+from vivavoce.telemetry.keeping import Telemetry
+from vivavoce.telemetry.signals import SessionSignals
+
+NEVER_CAME = "never came"
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where one call is counted."""
+
+    meter: Meter = UNMETERED
+    signals: SessionSignals = field(default_factory=SessionSignals)
+
+
+class Bookkeeper(Protocol):
+    def page(self, call: Call, *, name: str, app: str) -> AbstractAsyncContextManager[Page]:
+        """A call's page, as long as the call lasts. `name` is its exchange's, `app` the exchange."""
+        ...
+
+
+class Forgetful:
+    """Implements `Bookkeeper` and keeps nothing."""
+
+    @asynccontextmanager
+    async def page(self, call: Call, *, name: str, app: str) -> AsyncIterator[Page]:
+        yield Page()
+
+
+class Books:
+    """Implements `Bookkeeper` over a process's accounts. A call's session has a name of its own, told in the log."""
+
+    def __init__(
+        self, accounts: Accounts, telemetry: Telemetry, *, language: str, tier: str = "", clock: Clock
+    ) -> None:
+        self._accounts, self._telemetry, self._language = accounts, telemetry, language
+        self._tier, self._clock = tier, clock
+
+    @asynccontextmanager
+    async def page(self, call: Call, *, name: str, app: str) -> AsyncIterator[Page]:
+        facts = SessionFacts(
+            uuid.uuid4().hex, "agent", app_id=app, source=self._language, target=self._language, tier=self._tier
+        )
+        _LOG.info("call %s is session %s", name, facts.session_id)
+
+        def codec() -> str:
+            return call.format.codec if call.format else ""
+
+        begun_ns, signals = self._clock.now_ns(), SessionSignals()
+        async with self._accounts.open(facts, codec=codec) as account:
+            try:
+                yield Page(account, signals)
+            finally:
+                if call.format is None:
+                    account.outcome = NEVER_CAME
+                else:
+                    self._telemetry.session(
+                        signals,
+                        session_id=facts.session_id,
+                        user_id=facts.user_id,
+                        app_id=app,
+                        codec=codec(),
+                        at_ms=account.started_ms,
+                        duration_ms=(self._clock.now_ns() - begun_ns) / NS_PER_MS,
+                    )
