@@ -8,19 +8,17 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import tempfile
-import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from vivavoce.evals.ledger_postgres import OwnPostgres, own_postgres
 from vivavoce.store.database import Database
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -32,60 +30,31 @@ def _folder(path: Path) -> Path:
     return path
 
 
-class Postgres:
-    """A server on a Unix socket, its data in a new folder. `url` is of an empty database that nothing else uses."""
-
-    def __init__(self) -> None:
-        pgserver = pytest.importorskip("pgserver", reason="no server of Postgres (pgserver) is installed")
-        self._psutil = pytest.importorskip("psutil")
-        # Not in pytest's folder, which another run may close to the user that root starts Postgres as.
-        self._server: Any = pgserver.get_server(tempfile.mkdtemp(prefix="postgres-"), cleanup_mode="delete")
-        self.url = self.database()
-
-    def database(self) -> str:
-        """The URL of a new database."""
-        name = f"test_{uuid.uuid4().hex}"
-        self._server.psql(f"CREATE DATABASE {name};")
-        return str(self._server.get_uri(database=name))
-
-    def kill(self) -> None:
-        """`kill -9` of the postmaster and its backends; returns when they are gone."""
-        processes = self._processes()
-        for process in processes:
-            process.kill()
-        self._psutil.wait_procs(processes, timeout=10)
-
-    def start(self) -> None:
-        """Again, with its recovery done."""
-        self._server.ensure_postgres_running()
-
-    def close(self) -> None:
-        self._server.cleanup()
-
-    def _processes(self) -> list[Any]:
-        postmaster = self._psutil.Process(self._server.get_pid())
-        return [postmaster, *postmaster.children()]
+@contextmanager
+def _server() -> Iterator[OwnPostgres]:
+    for name in ("pgserver", "psutil"):
+        pytest.importorskip(name, reason=f"no server of Postgres can be started without {name}")
+    with own_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
-def _postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    yield server
-    server.close()
+def _postgres() -> Iterator[OwnPostgres]:
+    with _server() as server:
+        yield server
 
 
 @pytest.fixture
-def postgres_url(_postgres: Postgres) -> str:
+def postgres_url(_postgres: OwnPostgres) -> str:
     """The URL of a database of its own on a server that all tests share."""
     return _postgres.database()
 
 
 @pytest.fixture
-def postgres() -> Iterator[Postgres]:
+def postgres() -> Iterator[OwnPostgres]:
     """A server of its own, for a test that kills it."""
-    server = Postgres()
-    yield server
-    server.close()
+    with _server() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

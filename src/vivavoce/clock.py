@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 NS_PER_MS = 1_000_000
@@ -34,6 +34,12 @@ class SystemClock:
 
     async def sleep_until(self, moment_ns: int) -> None:
         await asyncio.sleep(max(0, moment_ns - self.now_ns()) / 1e9)
+
+
+def time_of_day_ms(clock: Clock) -> Callable[[], int]:
+    """Tells ms since 1970 in UTC by a clock: as it is now, and then without the steps of the machine's own."""
+    origin_ms = round(time.time() * 1000) - clock.now_ns() // NS_PER_MS
+    return lambda: origin_ms + clock.now_ns() // NS_PER_MS
 
 
 class SteppedClock:

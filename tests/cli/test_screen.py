@@ -7,13 +7,22 @@ import pytest
 from rich.console import Console
 
 from vivavoce.cli.screen import Screen, ScreenState, StageBar
+from vivavoce.cli.summary import CAPPED
 from vivavoce.clock import SteppedClock
+from vivavoce.translate.events import Notice, NoticeKind
 
 STAGES = (
     StageBar("trigger", 122, 141, 130, 210),
     StageBar("tts", 201, 322, 235, 310),
     StageBar("heard", 541, 622, 560, 700),
 )
+
+
+def notices(*texts: str) -> tuple[Notice, ...]:
+    """One a second."""
+    return tuple(Notice(NoticeKind.DRIFT, text, 1000.0 * n) for n, text in enumerate(texts))
+
+
 STATE = ScreenState(
     source_committed="What was said.",
     source_tail="and what may",
@@ -22,7 +31,7 @@ STATE = ScreenState(
     duration_ms=191_000,
     dub_state="speaking",
     behind_ms=840,
-    notices=("dub sped up to ×1.12",),
+    notices=notices("dub sped up to ×1.12"),
     stages=STAGES,
 )
 
@@ -60,12 +69,19 @@ def test_a_terminal_shows_everything() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(200, 60), (100, 24), (80, 24), (60, 15), (40, 10)])
 def test_it_fits_every_terminal(width: int, height: int) -> None:
-    long = replace(STATE, source_committed="word " * 3000, notices=("a notice that goes on " * 10,) * 9)
+    long = replace(STATE, source_committed="word " * 3000, notices=notices(*["a notice that goes on " * 10] * 9))
     lines = last_picture(long, width, height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
     assert any("may …" in line for line in lines)
     assert any("heard" in line for line in lines)
+
+
+@pytest.mark.parametrize(("width", "height"), [(110, 30), (80, 24), (60, 15)])
+def test_a_cap_is_on_the_screen(width: int, height: int) -> None:
+    (status, *_) = last_picture(replace(STATE, dub_state=CAPPED, behind_ms=0.0), width, height)
+    assert "1:13 / 3:11" in status
+    assert status.rstrip().endswith("AI dub subtitles only: cap reached")
 
 
 def test_the_end_of_a_long_text_is_shown() -> None:
@@ -145,10 +161,11 @@ def test_off_a_terminal_sentences_are_printed_once_settled() -> None:
 
 
 def test_off_a_terminal_each_notice_is_printed_once() -> None:
+    one, two, again, three = notices("one", "two", "two", "three")
     lines = plain(
-        ScreenState(notices=("one",)),
-        ScreenState(notices=("one", "two")),
-        ScreenState(notices=("one", "two")),
-        ScreenState(notices=("two", "two", "three")),
+        ScreenState(notices=(one,)),
+        ScreenState(notices=(one, two)),
+        ScreenState(notices=(one, two)),
+        ScreenState(notices=(two, again, three)),
     )
     assert lines == ["note: one", "note: two", "note: two", "note: three"]

@@ -76,13 +76,6 @@ def test_without_rows_it_says_how_to_get_some(tmp_path, monkeypatch):
     assert (envelope["valid"], envelope["void_reason"], envelope["n"]) == (False, "no shadow ran", 0)
 
 
-def test_a_session_is_erased(rows):
-    assert run("erase", "new") == "4 rows erased\n"
-    left = json.loads(run("report", "--since", "7d", "--json"))["figures"]["comparisons"]
-    assert [(each["leg"], each["n"], each["sessions"]) for each in left] == [("mt", 1, 1), ("stt", 1, 1)]
-    assert run("erase", "new") == "0 rows erased\n"
-
-
 @pytest.mark.parametrize("args", [("report", "--since", "soon"), ("report", "--leg", "vad")])
 def test_what_it_does_not_know_is_refused(rows, args):
     assert CliRunner().invoke(app, ["shadow", *args]).exit_code == 2
@@ -99,9 +92,9 @@ def test_a_session_is_shadowed_by_those_that_it_allows(program, short):
     (found,) = json.loads(told.stdout)["figures"]["comparisons"]
     assert (found["leg"], found["primary"], found["shadow"], found["void"]) == ("tts", "espeak", "espeak", {})
     assert found["length_ratio"] == pytest.approx(1.0, abs=0.05)
-    session = re.search(r"vivavoce shadow erase (\w{32})", run.stdout + run.stderr)
+    session = re.search(r"vivavoce erase --session (\w{32})", run.stdout + run.stderr)
     assert session
-    assert "rows erased" in program.run("shadow", "erase", session[1]).stdout
+    assert "1 shadow_results" in program.run("erase", "--session", session[1], "--yes").stdout
     assert "no shadow ran" in program.run("shadow", "report").stdout
 
 

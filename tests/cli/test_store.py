@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+import os
+import time
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from typer.testing import CliRunner
 
 from vivavoce.cli.main import app, main
 from vivavoce.store.database import SCHEMA, Database
+from vivavoce.store.lines import line_of
 from vivavoce.store.tables import ERASED, METADATA, NUDGES, STATES
 
 
@@ -69,7 +73,7 @@ def test_a_store_is_made_and_its_rows_are_counted(configured: Database, capsys: 
     run("store", "status", "--json")
     told = figures(capsys)
     assert told["rows"] == dict.fromkeys(METADATA.tables, 0) | {"nudges": 2, "states": 1}
-    assert told["spool"] == {"files": 0, "bytes": 0, "refused_rows": 0}
+    assert told["spool"] == {"files": 0, "bytes": 0, "oldest_s": None, "refused_rows": 0}
 
 
 def test_what_waits_in_the_spool_is_told(
@@ -79,13 +83,44 @@ def test_what_waits_in_the_spool_is_told(
     for name, size in (("1-1", 300), ("2-2", 40)):
         (spool / name).mkdir(parents=True)
         (spool / name / "00000001.rows").write_bytes(b"x" * size)
+    (spool / name / "00000002.rows").symlink_to("gone")  # as one that is shipped just then
     (spool / "refused.jsonl").write_text("{}\n{}\n")
+    since_s = time.time() - 3 * 3600
+    os.utime(spool / "1-1" / "00000001.rows", (since_s, since_s))
     run("store", "status", "--json")
-    assert figures(capsys)["spool"] == {"files": 2, "bytes": 340, "refused_rows": 2}
+    told = figures(capsys)["spool"]
+    assert told.pop("oldest_s") == pytest.approx(3 * 3600, abs=60)
+    assert told == {"files": 2, "bytes": 340, "refused_rows": 2}
     run("store", "status")
     shown = capsys.readouterr().out
-    assert "2 files, 340 bytes wait" in shown
-    assert "2 rows were refused" in shown
+    assert "2 files, 340 bytes wait for the store, the oldest for 3 h\n" in shown
+    assert "2 refused rows: see" in shown
+
+
+def test_what_a_dead_program_left_is_shipped(
+    configured: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spool = tmp_path / "state" / "vivavoce" / "spool"
+    for name, lines in (("1-1", 2), ("2-2", 1)):
+        (spool / name).mkdir(parents=True)
+        row = {"session_id": "s", "user_id": "ann", "at_ms": 1_000, "kind": "late"}
+        rows = [line_of(NUDGES, {"id": f"{name}.{n}", **row}) for n in range(lines)]
+        (spool / name / "00000001.rows").write_bytes(b"".join(rows))
+    lock = os.open(spool / "2-2", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # as a program that runs
+    run("store", "ship")
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "shipped 2 rows"
+    assert shown[1].startswith("spool   1 file, ")
+    assert shown[1].endswith("; running programs have them")
+    os.close(lock)
+    run("store", "ship", "--json")
+    told = figures(capsys)
+    assert (told["shipped"], told["refused"], told["spool"]["files"]) == (1, 0, 0)
+    run("store", "ship")
+    assert capsys.readouterr().out == "shipped 0 rows\nspool   0 files, 0 bytes wait for the store\n"
+    run("store", "status", "--json")
+    assert figures(capsys)["rows"]["nudges"] == 3
 
 
 def test_a_store_that_is_away_is_told_beside_what_waits(
@@ -101,6 +136,8 @@ def test_a_store_that_is_away_is_told_beside_what_waits(
     assert "cannot be used now" in err
     run("store", "status", "--config", str(file), "--json", code=13)
     assert not json.loads(capsys.readouterr().out)["valid"]
+    run("store", "ship", "--config", str(file), code=13)
+    assert "cannot be used now" in capsys.readouterr().err
 
 
 def test_a_schema_from_the_future_is_told(configured: Database, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,6 +185,8 @@ def test_one_is_erased(
     shown = capsys.readouterr().out
     assert f"1 {table}\n" in shown
     assert ("spools" in shown) == bool(tombstones)
+    run("erase", *option, "--yes")
+    assert f"nothing was known of {option[0].strip('-')} {option[1]}\n" in capsys.readouterr().out
     run("erase", *option, "--yes", "--json")
     assert figures(capsys)["rows"][table] == 0
     assert asyncio.run(buried()) == tombstones

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from contextlib import aclosing
 from typing import Any
 
 import pytest
+from rich.console import Console
 from sqlalchemy import insert
 from typer.testing import CliRunner
 
 from vivavoce.cli.main import app
+from vivavoce.cli.usage import print_report
+from vivavoce.ledger.usage_report import UsageLine, UsageReport
 from vivavoce.store.database import Database
 from vivavoce.store.tables import USAGE
 
@@ -56,22 +60,54 @@ def test_the_table_has_what_was_used_and_what_it_cost(ledger):
     assert (
         "\n".join(" ".join(line.split()) for line in run().splitlines())
         == """\
-engine leg sessions requests seconds characters p50 ms p95 ms cost $ rows of unknown cost price
-deepgram stt 1 2 61.5 210 290 0.009430 deepgram@2026-05
-gemini mt 1 2 1,234 9 9 1
-whisper stt 1 2 61.5 210 290 0.000000 embedded
+p50 p95
+engine leg n requests seconds chars ms ms cost $
+deepgram stt 1 2 61.5 210 290 0.0094
+gemini mt 1 2 1,234 9 9 ?
+whisper stt 1 2 61.5 210 290 0.0000
 
-all: $ 0.009430, rows without a known cost: 1
-1 × stt to whisper: LegLost [503]"""
+n: sessions. all: $ 0.0094; ?: 1 row without a known cost
+$ 0.0094 at deepgram@2026-05
+$ 0.0000 at embedded
+1 × stt to whisper: connection lost [503]"""
     )
 
 
 def test_a_line_is_of_a_leg_alone_where_that_is_asked_for(ledger):
-    assert [line.split()[:3] for line in run("--by", "leg", "--since", "30d").splitlines()[:3]] == [
-        ["leg", "sessions", "requests"],
+    assert [line.split()[:3] for line in run("--by", "leg", "--since", "30d").splitlines()[1:4]] == [
+        ["leg", "n", "requests"],
         ["mt", "1", "2"],
         ["stt", "1", "6"],
     ]
+
+
+@pytest.mark.parametrize(("width", "by"), [(80, "engine"), (80, "session"), (80, "user"), (100, "user")])
+def test_a_terminal_shows_whole_figures(width, by):
+    names = {"engine": "openai-chat", "session": "0123456789abcdef" * 2, "user": "somebody with a long name"}
+    line = UsageLine(
+        name=names[by],
+        leg="mt",
+        sessions=120,
+        rows=1000,
+        sound_ms=12_345_600,
+        characters=123_456,
+        tokens_in=23_456,
+        tokens_out=2_345,
+        requests=12_345,
+        p50_ms=1234.0,
+        p95_ms=2345.0,
+        cost_nano=12_345_678_900,
+        prices={"x@2026-05": 12_345_678_900},
+        unknown_rows=1,
+    )
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=True, color_system=None, _environ={})
+    print_report(console, UsageReport(lines=[line], changes=[]), by)
+    lines = [line.split() for line in out.getvalue().splitlines()]
+    assert max(map(len, out.getvalue().splitlines())) <= width
+    whole = ["12,345", "12,345.6", "123,456", "23,456/2,345", "1,234", "2,345", "12.3457+?"]
+    assert lines[2][-len(whole) :] == whole
+    assert lines[2][0] in ("openai-chat", "01234567", "somebody")
 
 
 def test_the_figures_as_json(ledger):

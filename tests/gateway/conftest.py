@@ -28,6 +28,7 @@ from vivavoce.gateway.app import application
 from vivavoce.gateway.books import Bookkeeper
 from vivavoce.gateway.calls import Calls, Doorkeeper
 from vivavoce.gateway.keys import Keys
+from vivavoce.ledger.usage import Work
 from vivavoce.media import Call, Closed, Dtmf, Engine, EngineSettings, Started
 
 PUBLIC = "https://voice.example.org/line"
@@ -55,7 +56,7 @@ class Listener:
 
     async def converse(self, call: Call, *, clock: Any, key: str, meter: Any, signals: Any) -> Any:
         transfer = None
-        meter.used("stt", "whisper", sound_ms=500.0)
+        meter.used("stt", "whisper", Work(sound_ms=500.0))
         async for event in call.events():
             self.heard.append(event)
             self._told.set()

@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import insert
 
 from vivavoce.ledger.actual import HOUR_MS, Actual, merged, read_actual
-from vivavoce.ledger.amounts import dollars, percent
+from vivavoce.ledger.amounts import UNKNOWN, dollars, percent
 from vivavoce.ledger.assumptions import assumptions
-from vivavoce.ledger.cost_model import standard_use
+from vivavoce.ledger.cost_model import CostModel, Use, standard_use
 from vivavoce.ledger.prices import EMBEDDED, packaged_prices
+from vivavoce.ledger.sums import Sum, day_name
 from vivavoce.store.database import Database
 from vivavoce.store.tables import SESSION_ENDS, SESSIONS, USAGE
 
@@ -77,7 +78,8 @@ def read(url: str, rows: list[dict[str, Any]], *, since_ms: float = 0, user_id: 
                     begun = {"product": "translate", "app_id": "app", "codec": "pcm", "source": "en", "target": "pt"}
                     begun |= {"session_id": "one", "user_id": "ann", "tier": "", "started_ms": MIDNIGHT_MS - MINUTE_MS}
                     await connection.execute(insert(SESSIONS), [begun])
-                    end = {"session_id": "one", "ended_ms": MIDNIGHT_MS + 9 * MINUTE_MS, "outcome": "done"}
+                    same = {name: begun[name] for name in ("session_id", "user_id", "started_ms")}
+                    end = same | {"ended_ms": MIDNIGHT_MS + 9 * MINUTE_MS, "outcome": "done"}
                     await connection.execute(insert(SESSION_ENDS), [end])
             return await read_actual(database, since_ms=since_ms, user_id=user_id)
 
@@ -86,7 +88,7 @@ def read(url: str, rows: list[dict[str, Any]], *, since_ms: float = 0, user_id: 
 
 def test_what_was_spent_is_summed_by_leg_engine_price_and_day(database_url: str) -> None:
     actual = read(database_url, ROWS)
-    lines = {(line.day, line.leg, line.engine, line.price): line for line in actual.lines}
+    lines = {(day_name(line.of), line.leg, line.engine, line.price): line for line in actual.lines}
     assert len(lines) == len(actual.lines) == 7
     hosted = lines["2026-05-27", "stt", "deepgram", "deepgram@2026-05"]
     assert (hosted.rows, hosted.cost_nano, hosted.quantities["sound_ms"]) == (2, 18_400_000, 2 * MINUTE_MS)
@@ -125,7 +127,7 @@ def test_measures_stand_beside_what_is_assumed(database_url: str) -> None:
     assert actual.wall_hour is not None
     assert actual.speech_hour.nano == actual.cost.nano * Fraction(HOUR_MS, 3 * MINUTE_MS)
     assert actual.wall_hour.nano == actual.cost.nano * 6
-    told = actual.to_json(USE, None)
+    told = actual.to_json(USE)
     assert told["measured"] == {"duty": 0.3, "dub": 0.5, "tokens_in": 12000.0, "tokens_out": 6000.0}
     assert told["assumed"] == {"duty": 0.55, "dub": 1.0, "tokens_in": 12000.0, "tokens_out": 12000.0}
 
@@ -143,7 +145,7 @@ def test_todays_price_is_beside_the_rows_own_and_never_instead(database_url: str
     assert lines["kokoro", EMBEDDED].repriced(packaged_prices()) == dollars(0)
     told = actual.to_json(USE, packaged_prices())
     assert all("repriced" in line for line in told["lines"])
-    assert all("repriced" not in line for line in actual.to_json(USE, None)["lines"])
+    assert all("repriced" not in line for line in actual.to_json(USE)["lines"])
 
 
 def test_a_row_without_what_is_charged_for_cannot_be_repriced(database_url: str) -> None:
@@ -167,3 +169,90 @@ def test_many_rows_sum_without_drift(database_url: str, many: int) -> None:
     actual = read(database_url, rows)
     assert actual.cost.nano == many * 153_333
     assert actual.recognised_ms == many * 1000
+
+
+def line(leg: str, engine: str, price: str | None, cost_nano: int, *, unpriced: int = 0, **told: int) -> Sum:
+    """A row of a day; with `unpriced`, one without a cost."""
+    names = ("sound_ms", "characters", "tokens_in", "tokens_out")
+    return Sum(
+        of=20_600,
+        leg=leg,
+        engine=engine,
+        price=price,
+        rows=1,
+        unpriced=unpriced,
+        requests=1,
+        cost_nano=cost_nano,
+        quantities={name: told.get(name, 0) for name in names},
+        counted={name: int(name in told) for name in names},
+    )
+
+
+LINES = [
+    line("stt", "deepgram", "deepgram@undated", 258_000_000, sound_ms=HOUR_MS),
+    line("stt", "deepgram", "deepgram@2026-05", 276_000_000, sound_ms=HOUR_MS // 2),
+    line("mt", "gemini", "gemini@2026-05", 9_000_000, tokens_in=30_000, tokens_out=15_000, characters=30_000),
+    line("mt", "pairs", EMBEDDED, 0, characters=10_000),
+    line("tts", "cartesia", "cartesia@2026-05", 180_000_000, sound_ms=HOUR_MS // 2, characters=9000),
+    line("tts", "kokoro", EMBEDDED, 0, sound_ms=HOUR_MS // 4, characters=4000),
+]
+MODEL = CostModel(packaged_prices())
+
+
+def used(*lines: Sum, wall_ms: int = 2 * HOUR_MS, **repriced: Any) -> Use:
+    use = Actual(list(lines), 1, wall_ms).as_use(USE, **repriced)
+    assert use is not None
+    return use
+
+
+def test_real_usage_is_a_use_that_costs_what_was_spent() -> None:
+    use = used(*LINES)
+    assert use.stt.mix == (("deepgram@2026-05", Fraction(1, 3)), ("deepgram@undated", Fraction(2, 3)))
+    assert use.mt.mix == (("gemini@2026-05", Fraction(3, 4)), ("pairs", Fraction(1, 4)))
+    assert use.tts.mix == (("cartesia@2026-05", Fraction(2, 3)), ("kokoro", Fraction(1, 3)))
+    # Of an hour and a half, those who tell tokens translated three quarters.
+    assert use.mt.quantities["tokens_in"] == Fraction(30_000 * 8, 9)
+    assert (use.duty, use.dub, use.hours) == (Fraction(3, 4), Fraction(1, 2), USE.hours)
+    actual, cost = Actual(LINES, 1, 2 * HOUR_MS), MODEL.cost(use)
+    assert cost.month == actual.cost.times(use.hours / 2)
+    assert actual.speech_hour == cost.speech_hour.subtitles + cost.speech_hour.tts.times(use.dub)
+    assert (actual.lacks, actual.too_little) == ("", "")
+
+
+def test_a_voice_that_speaks_longer_costs_more_than_an_hour() -> None:
+    use = used(LINES[0], LINES[2], line("tts", "cartesia", "cartesia@2026-05", 720_000_000, sound_ms=2 * HOUR_MS))
+    assert (use.dub, use.tts.quantities["seconds"]) == (1, 7200)
+    assert MODEL.cost(use).month == dollars("0.987").times(use.hours / 2)
+
+
+def test_repriced_it_is_at_the_prices_in_force() -> None:
+    use = used(*LINES, prices=packaged_prices())
+    assert use.stt.mix == (("deepgram", Fraction(1)),)
+    assert MODEL.cost(use).speech_hour.stt == dollars("0.552")
+    before = used(*LINES, prices=packaged_prices(), at_ms=0)
+    assert dict(before.tts.mix) == {"cartesia@unpriced": Fraction(2, 3), "kokoro": Fraction(1, 3)}
+
+
+def test_an_unknown_cost_stays_unknown_whatever_is_charged_now() -> None:
+    lost = line("mt", "gemini", "gemini@2026-05", 0, unpriced=1, characters=10_000)
+    cost = MODEL.cost(used(*LINES, lost)).speech_hour
+    assert (cost.mt.whole, cost.mt.nano > 0, cost.stt.whole, cost.tts.whole) == (False, True, True, True)
+    unheard = line("tts", "cartesia", "cartesia@2026-05", 0, unpriced=1, characters=1000)
+    assert not MODEL.cost(used(*LINES, unheard)).speech_hour.tts.whole
+    uncounted = line("mt", "gemini", None, 0, unpriced=1)
+    assert used(*LINES, uncounted).mt.mix == ()
+
+
+def test_a_leg_that_nobody_served_has_no_cost_to_tell() -> None:
+    use = used(*LINES[:4])
+    cost = MODEL.cost(use)
+    assert (use.tts.mix, use.dub, cost.speech_hour.tts) == ((), 0, UNKNOWN)
+    assert cost.month == cost.active_hour.subtitles.times(use.hours)
+    assert cost.month.whole
+
+
+def test_too_little_usage_is_said() -> None:
+    assert Actual(LINES[2:], 1, HOUR_MS).as_use(USE) is None
+    assert Actual(LINES[2:], 1, HOUR_MS).too_little == "no sound was recognised"
+    assert Actual(LINES, 1, 0).lacks == "no session lasted"
+    assert Actual(LINES[1:], 1, HOUR_MS).too_little == "30.0 minutes of sound were recognised, less than an hour"

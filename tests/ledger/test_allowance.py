@@ -47,7 +47,7 @@ class Office:
         with suppress(StoreError):
             await self.other.ready()
         try:
-            async with Allowances(self.database, spend, prices=prices, wall_ms=self.now_ms) as allowances:
+            async with Allowances(self.database, spend, prices=prices, now_ms=self.now_ms) as allowances:
                 yield allowances
         finally:
             await self.database.aclose()
@@ -206,6 +206,28 @@ def test_when_the_store_goes_away_what_was_known_holds(
     with caplog.at_level(logging.WARNING, logger="vivavoce"):
         on(lambda: Office(kit, postgres.url), main)
     assert ["back" in record.message for record in caplog.records] == [False, True]
+
+
+def test_quotas_survive_a_restart(kit: Any, database_url: str) -> None:
+    async def main() -> None:
+        first = Office(kit, database_url, user_dub_minutes=10)
+        async with first.open() as allowances:
+            await set_quota(first.other, "ana", MINUTE_MS, now_ms=kit.NOON_MS)
+            await top_up(first.other, "ana", 5000, id="order-1", now_ms=kit.NOON_MS)
+            async with allowances.session(user_id="ana", session_id="1") as guard:
+                await asyncio.sleep(1)
+                guard.used("tts", sound_ms=62_000)
+                await kit.write(first.other, kit.row("1", 1, "ana", sound_ms=62_000))
+        again = Office(kit, database_url, user_dub_minutes=10)
+        async with again.open() as allowances, allowances.session(user_id="ana", session_id="2") as guard:
+            await asyncio.sleep(1)
+            assert guard.dub_left_ms == 3000
+            for _ in range(3):
+                assert goes(guard)
+                guard.used("tts", sound_ms=1000)
+            assert not goes(guard)
+
+    run_virtual(main())
 
 
 def test_settings_that_change_hold_at_once(kit: Any, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from vivavoce.ledger.cost_model import CostModel, LegUse, standard_use
 from vivavoce.ledger.crossover import crossovers
 from vivavoce.ledger.plans import Carried, carried, margin
 from vivavoce.ledger.prices import Prices, packaged_prices
-from vivavoce.ledger.published import published, sensitivities
+from vivavoce.ledger.published import compared_crossover, comparison, published, sensitivities
 
 SAID = published()
 MODEL = CostModel(packaged_prices(), at_ms=SAID.at_ms)
@@ -99,6 +99,26 @@ def test_the_crossover_is_recomputed_with_both_hosted_prices():
     assert first.hosted_day(first.minutes) == first.own_day(first.minutes)
 
 
+def test_what_was_published_is_reckoned_with_the_prices_of_its_day():
+    then = comparison()
+    assert (then.day, then.cost, then.model.at_ms) == ("2026-05-31", BASE, SAID.at_ms)
+    cells = [each for of_table in then.cells.values() for each in of_table.values()]
+    assert len(cells) == 5 + 4 + 2
+    assert all(each.follows and not each.why for each in [*cells, then.month])
+    assert (then.margin.here, then.margin.follows) == (Fraction("-85.13"), True)
+    assert then.margin.why == "−83 % is what $22, as rounded, leaves of $12 (−83.3 %)"
+
+
+def test_the_published_crossover_does_not_follow():
+    first, said = compared_crossover()
+    assert first == crossovers(MODEL, assumptions(), None)[0]
+    assert (said.follows, round(said.here), round(said.difference)) == (False, 1714, -10286)
+    assert "12,000 minutes save $50.40, the rent of 7.0 machines and not of one" in said.why
+    assert "shared by 50 streams; counted once, it is from 1,674 minutes a day" in said.why
+    assert first.why_not(Fraction(1714)) == said.why.split("; ", 1)[1:]
+    assert "not dearer" in replace(first, hosted=first.own).why_not(Fraction(12000))[0]
+
+
 def test_where_hosted_is_not_dearer_there_is_no_crossover():
     (only,) = crossovers(MODEL, assumptions(), "whisper")
     assert replace(only, hosted=only.own).minutes is None
@@ -132,6 +152,16 @@ def test_a_plan_carries_so_many_dub_minutes():
     assert found.dub_hours * BASE.active_hour.dub.nano == PLAN.nano
     assert round(Carried.minutes(found.dub_hours, NEWER)) == 784
     assert found.mixed_dub_hours is None
+
+
+def test_what_costs_nothing_is_carried_without_limit_and_what_is_unknown_is_not():
+    free = NEWER
+    for leg, engine in (("stt", "whisper"), ("mt", "pairs"), ("tts", "kokoro")):
+        free = free.with_leg(leg, replace(free.legs[leg], mix=((engine, Fraction(1)),)))
+    assert carried(PLAN, Fraction(0), free, MODEL.cost(free)) == Carried(PLAN, Fraction(0), None, None, unlimited=True)
+    nobody = NEWER.with_leg("tts", replace(NEWER.tts, mix=()))
+    assert MODEL.cost(nobody).speech_hour.tts == UNKNOWN
+    assert not carried(PLAN, Fraction(0), nobody, MODEL.cost(nobody)).unlimited
 
 
 @given(st.integers(1, 200), shares, hours)

@@ -13,6 +13,7 @@ from vivavoce.clock import SystemClock
 from vivavoce.config.load import default_settings, read_settings
 from vivavoce.errors import ConfigError
 from vivavoce.ledger.guard import SECONDS_PER_CHARACTER, Caps, Everyone, SessionGuard, User
+from vivavoce.ledger.quotas import Stored, Used
 from vivavoce.ledger.spend import Interval, Verdict
 
 
@@ -53,9 +54,33 @@ def test_what_it_came_to_counts_in_place_of_what_was_expected(kit: Any) -> None:
     assert guard.ask(spoken(1.0)) is Verdict.DEGRADE
 
 
+def test_an_engine_of_unknown_price_stops_where_a_cap_is_reached(kit: Any) -> None:
+    guard = guard_of(kit, day_nano=kit.SECOND_NANO)
+    unknown = spoken(1.0, leg="mt", engine="nobody-knows")
+    assert [guard.ask(unknown) for _ in range(3)] == [Verdict.GO] * 3
+    guard.used("stt", sound_ms=1000, cost_nano=kit.SECOND_NANO)
+    assert guard.ask(unknown) is Verdict.DEGRADE
+    assert guard.ask(spoken(1.0, leg="mt", engine="free")) is Verdict.GO
+
+
 def test_without_a_cap_everything_goes(kit: Any) -> None:
     guard = guard_of(kit)
     assert {guard.ask(spoken(1e6)) for _ in range(10)} == {Verdict.GO}
+
+
+def test_the_cap_that_was_reached_is_named(kit: Any) -> None:
+    guard = guard_of(kit, session_nano=2 * kit.SECOND_NANO, day_nano=5 * 10**8)
+    guard.used("stt", cost_nano=5 * 10**8)
+    assert guard.ask(spoken(1.0)) is Verdict.DEGRADE
+    assert guard.reason == "today's $0.50 is spent; again at 00:00 UTC"
+    guard = guard_of(kit, session_nano=2 * kit.SECOND_NANO)
+    guard.used("tts", sound_ms=2000, cost_nano=2 * kit.SECOND_NANO)
+    assert guard.ask(spoken(1.0)) is Verdict.DEGRADE
+    assert guard.reason == "this session's $0.002 of dub is spent"
+    guard = guard_of(kit)
+    guard.user.stored = Stored(quota_ms=8 * 60_000, top_up_ms=60_000, used=Used(dub_ms=541_000))
+    assert guard.ask(spoken(1.0, engine="free")) is Verdict.DEGRADE
+    assert guard.reason == "this month's 9.0 minutes of dub are used; again on the 1st, 00:00 UTC"
 
 
 def test_text_is_taken_for_the_speech_that_it_becomes(kit: Any) -> None:

@@ -20,7 +20,9 @@ from vivavoce.routing.tts import RoutedSynthesizer
 class Book:
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
-        self.meter = UsageMeter(prices=packaged_prices(), now_ms=lambda: 0, write=lambda row: self.rows.append({**row}))
+        self.meter = UsageMeter(
+            prices=packaged_prices(), now_ms=lambda: 1_782_000_000_000, write=lambda row: self.rows.append({**row})
+        )
 
     def told(self, *columns: str) -> list[tuple[Any, ...]]:
         self.meter.close()

@@ -167,6 +167,8 @@ def test_who_has_nobody_behind_it_is_waited_for_longer_but_not_for_ever(kit: Any
 
 def test_who_may_not_be_paid_any_more_is_followed_by_who_may(kit: Any) -> None:
     class Guard:
+        reason = "today's cap"
+
         def __init__(self, *refused: str) -> None:
             self.refused, self.asked = refused, list[Interval]()
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 
-from vivavoce.routing.shadow_rows import Row, erase_rows, read_rows, records
+from vivavoce.routing.shadow_rows import Row, read_rows, records
 from vivavoce.store.database import Database
 from vivavoce.store.outbox import open_outbox
 from vivavoce.store.tables import SHADOW_RESULTS
@@ -62,14 +62,3 @@ def test_rows_of_before_and_of_other_legs_are_left_out(database_url, tmp_path):
     rows = [row(at_ms=NOON_MS - 1), row(), row(leg="mt")]
     found = written_and_read(database_url, tmp_path, rows, since_ms=NOON_MS, leg="stt")
     assert found == [rows[1]]
-
-
-def test_a_session_is_erased_and_others_stay(database_url, tmp_path):
-    written_and_read(database_url, tmp_path, [row(), row(leg="mt")], [row("s2")])
-
-    async def main() -> tuple[int, int, list[Row]]:
-        async with aclosing(Database(database_url)) as database:
-            erased = [await erase_rows(database, "s1") for _ in range(2)]
-            return *erased, await read_rows(database)
-
-    assert asyncio.run(main()) == (2, 0, [row("s2")])

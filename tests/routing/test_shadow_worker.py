@@ -149,6 +149,7 @@ def test_a_session_writes_its_rows_when_it_is_over(tmp_path):
         shadows = Shadows(
             {"tts": route},
             session="s7",
+            user="ann",
             consent=Consent(shadow=True),
             make=ENGINES.make,
             hosted=ENGINES.hosted,
@@ -166,7 +167,8 @@ def test_a_session_writes_its_rows_when_it_is_over(tmp_path):
         await shadows.compare(outbox, store=store_of(tmp_path), spool=tmp_path / "spool")
 
     (row,) = outcome(tmp_path, main)
-    assert (row.session_id, row.primary_engine, row.shadow, row.void) == ("s7", "espeak", "espeak", "")
+    assert (row.session_id, row.user_id) == ("s7", "ann")
+    assert (row.primary_engine, row.shadow, row.void) == ("espeak", "espeak", "")
     assert row.length_ratio == pytest.approx(1.0, abs=0.02)
 
 

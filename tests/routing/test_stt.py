@@ -313,6 +313,8 @@ def test_closing_during_a_take_over_leaves_no_task_and_no_stream(kit: Any) -> No
 
 def test_a_guard_is_asked_before_each_interval_and_ends_recognition(kit: Any) -> None:
     class Guard:
+        reason = "today's cap"
+
         def __init__(self) -> None:
             self.asked: list[Interval] = []
 
@@ -346,6 +348,8 @@ def test_a_guard_is_asked_before_each_interval_and_ends_recognition(kit: Any) ->
 
 class Purse:
     """A guard: `granted` intervals for each engine that is named, and no end of them for others."""
+
+    reason = "today's cap"
 
     def __init__(self, **granted: int) -> None:
         self.granted, self.asked = granted, list[str]()

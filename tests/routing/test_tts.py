@@ -250,6 +250,7 @@ def test_the_first_choice_speaks_again_between_clauses(kit: Any) -> None:
 def test_a_guard_turns_the_dub_into_subtitles(kit: Any) -> None:
     class Guard:
         asked: list[Interval]
+        reason = "today's cap"
 
         def __init__(self) -> None:
             self.asked = []

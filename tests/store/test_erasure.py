@@ -13,9 +13,10 @@ from sqlalchemy import Integer, Table, Text, func, insert, select, text
 from vivavoce.store.database import Database
 from vivavoce.store.erasure import Erased, erase_call, erase_session, erase_user
 from vivavoce.store.inserts import insert_into
-from vivavoce.store.tables import ERASED, METADATA, SESSION_ENDS, SESSIONS, USAGE
+from vivavoce.store.outbox import open_outbox
+from vivavoce.store.tables import ERASED, EVALS, METADATA, SESSION_ENDS, SESSIONS, SHADOW_RESULTS, USAGE
 
-NOT_OF_USERS = {"evals", "mt_prompt_versions", "states", "erased"}
+NOT_OF_USERS = {"mt_prompt_versions", "states", "erased"}
 
 
 def run(url: str, work: Callable[[Database], Awaitable[Any]]) -> Any:
@@ -102,6 +103,29 @@ def test_a_user_is_erased_with_every_session(database_url: str) -> None:
     run(database_url, work)
 
 
+def test_a_clip_that_was_a_correction_is_erased_and_those_of_nobody_stay(database_url: str) -> None:
+    whose = {"hers": ("s1", "ann"), "hers alone": ("", "ann"), "his": ("s2", "bob"), "nobody's": ("", "")}
+
+    async def clips(database: Database) -> set[str]:
+        async with database.begin(read_only=True) as connection:
+            return set((await connection.execute(select(EVALS.c.clip))).scalars())
+
+    async def work(database: Database) -> None:
+        made = [row_of(EVALS, clip=clip, session_id=session, user_id=user) for clip, (session, user) in whose.items()]
+        async with database.begin() as connection:
+            await connection.execute(insert(EVALS), [row | {"run_id": "r1"} for row in made])
+        assert (await erase_user(database, "ann", now_ms=100)).rows["evals"] == 2
+        assert await clips(database) == {"his", "nobody's"}
+        assert (await erase_session(database, "s2", now_ms=100)).rows["evals"] == 1
+        again = json.dumps([row | {"run_id": "r2"} for row in made])
+        async with database.begin() as connection:
+            await connection.execute(insert_into(EVALS.name, database.dialect), {"rows": again})
+            found = await connection.execute(select(EVALS.c.clip).where(EVALS.c.run_id == "r2"))
+            assert list(found.scalars()) == ["nobody's"]
+
+    run(database_url, work)
+
+
 def test_the_state_of_a_call_is_erased_by_its_name(database_url: str) -> None:
     async def work(database: Database) -> None:
         async with database.begin() as connection:
@@ -125,13 +149,59 @@ def test_what_spools_still_hold_of_who_was_erased_is_not_let_in(database_url: st
         await erase_user(database, "ann", now_ms=100)
         await erase_session(database, "s2", now_ms=100)
         assert await spooled(database, USAGE, session_id="s2", user_id="bob", number=7, at_ms=500) == 0
-        assert await spooled(database, SESSION_ENDS, session_id="s1", ended_ms=500) == 0
+        assert await spooled(database, SESSION_ENDS, session_id="s1", started_ms=500) == 0
         assert await spooled(database, SESSIONS, session_id="s4", user_id="ann", started_ms=100) == 0
         # A user who comes back is let in, under a session of its own.
         assert await spooled(database, SESSIONS, session_id="s5", user_id="ann", started_ms=101) == 1
         assert await spooled(database, USAGE, session_id="s6", user_id="bob", at_ms=50) == 1
 
     run(database_url, work)
+
+
+def spool_of(session: str, user: str, *times_ms: int) -> list[tuple[Table, dict[str, Any]]]:
+    """Rows of one session, which used something at each of these times."""
+    first_ms, last_ms = times_ms[0], times_ms[-1]
+    whose = {"session_id": session, "user_id": user, "started_ms": first_ms, "ended_ms": last_ms}
+    used = [(USAGE, row_of(USAGE, **whose, number=at_ms, at_ms=at_ms)) for at_ms in times_ms]
+    compared = [(SHADOW_RESULTS, row_of(SHADOW_RESULTS, **whose, number=at_ms, at_ms=at_ms)) for at_ms in times_ms]
+    return [(SESSIONS, row_of(SESSIONS, **whose)), *used, (SESSION_ENDS, row_of(SESSION_ENDS, **whose)), *compared]
+
+
+@pytest.mark.parametrize("order", ["as written", "backwards", "one by one"])
+def test_a_session_of_which_a_spool_alone_knew_is_erased_with_its_user(
+    database_url: str, tmp_path: Path, order: str
+) -> None:
+    async def work(database: Database) -> None:
+        await erase_user(database, "ann", now_ms=100)
+        hers, later, his = spool_of("s1", "ann", 50, 90, 110), spool_of("s2", "ann", 101), spool_of("s3", "bob", 50)
+        async with open_outbox(database, tmp_path / "spool") as outbox:
+            for table, row in reversed(hers) if order == "backwards" else hers:
+                outbox.put(table, row)
+                assert order != "one by one" or await outbox.settled(within_s=20)
+            for table, row in [*later, *his]:
+                outbox.put(table, row)
+            assert await outbox.settled(within_s=20)
+            assert outbox.stats().refused == 0
+            # Again, as after a crash.
+            for table, row in [*hers, *later, *his]:
+                outbox.put(table, row)
+            assert await outbox.settled(within_s=20)
+        names = ("sessions", "usage_ledger", "session_ends", "shadow_results")
+        async with database.begin(read_only=True) as connection:
+            for name in names:
+                column = METADATA.tables[name].c.session_id
+                assert sorted((await connection.execute(select(column))).scalars()) == ["s2", "s3"], name
+            assert set((await connection.execute(select(ERASED))).all()) == {
+                ("user", "ann", 100),
+                ("session", "s1", 100),
+            }
+
+    run(database_url, work)
+
+
+def test_every_row_of_a_session_names_its_user() -> None:
+    of_sessions = [table.columns.keys() for table in METADATA.tables.values() if "session_id" in table.columns]
+    assert all("user_id" in names for names in of_sessions)
 
 
 def test_erasing_waits_for_who_is_inserting(database_url: str) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import resource
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,3 +155,62 @@ def test_a_segment_that_cannot_be_read_is_left_and_passed_over(tmp_path: Path, m
     assert journal.backlog_bytes == 0
     journal.close()
     assert first.with_suffix(".away").exists()
+
+
+def test_no_file_to_be_had_passes_over_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append(lines(1))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            journal.peek()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    journal.append(lines(2))
+    assert taken(journal) == lines(1, 2)
+    journal.close()
+    assert journals(tmp_path) == []
+
+
+def test_one_that_cannot_be_read_while_it_is_written_is_left_and_the_next_begins_anew(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "spool")
+    journal.append(lines(1))
+    shutil.rmtree(tmp_path / "spool")
+    with pytest.raises(FileNotFoundError):
+        journal.peek()
+    assert journal.backlog_bytes == 0
+    journal.append(lines(2))
+    assert taken(journal) == lines(2)
+    journal.close()
+    assert journals(tmp_path / "spool") == []
+
+
+def test_where_nothing_can_be_locked_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    journal = Journal(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for _ in range(2):
+        with pytest.raises(OSError, match="No locks available"):
+            journal.append(lines(1))
+    assert journals(tmp_path) == []
+    monkeypatch.undo()
+    journal.append(lines(1))
+    assert taken(journal) == lines(1)
+    journal.close()
+
+
+def test_one_that_is_removed_while_it_is_written_says_so_and_begins_anew(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "spool")
+    journal.append(lines(1))
+    shutil.rmtree(tmp_path / "spool")
+    with pytest.raises(FileNotFoundError):
+        journal.append(lines(2))
+    journal.append(lines(2))
+    with pytest.raises(FileNotFoundError):
+        journal.peek()
+    assert taken(journal) == lines(2)
+    journal.close()
+    assert journals(tmp_path / "spool") == []

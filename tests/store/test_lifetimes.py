@@ -67,15 +67,15 @@ def test_states_tombstones_and_ends_of_sessions_go_too(database_url: str) -> Non
     async def work(database: Database) -> None:
         until = {"over": NOW_MS, "not yet": NOW_MS + 1}
         dead = {"long ago": NOW_MS - TOMBSTONE_DAYS * DAY_MS - 1, "lately": NOW_MS - TOMBSTONE_DAYS * DAY_MS}
-        ended = {"s1": NOW_MS - 11 * DAY_MS, "s2": NOW_MS - 9 * DAY_MS}
+        begun = {"s1": NOW_MS - 11 * DAY_MS, "s2": NOW_MS - 9 * DAY_MS}
         async with database.begin() as connection:
             for key, until_ms in until.items():
                 await connection.execute(insert(STATES), [{"key": key, "until_ms": until_ms, "document": "{}"}])
             for name, at_ms in dead.items():
                 await connection.execute(insert(ERASED), [{"kind": "user", "name": name, "at_ms": at_ms}])
-            for session, ended_ms in ended.items():
-                row = {"session_id": session, "ended_ms": ended_ms, "outcome": "done"}
-                await connection.execute(insert(SESSION_ENDS), [row])
+            for session, started_ms in begun.items():
+                row = {"session_id": session, "user_id": "u", "started_ms": started_ms, "ended_ms": NOW_MS}
+                await connection.execute(insert(SESSION_ENDS), [row | {"outcome": "done"}])
         await sweep(database, {"sessions": 10}, now_ms=NOW_MS)
         async with database.begin() as connection:
             left = [

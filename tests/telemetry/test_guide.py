@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 from vivavoce.config.load import default_settings, read_settings
 from vivavoce.store.tables import SIGNALS
-from vivavoce.telemetry.keeping import NUDGE_KINDS
+from vivavoce.telemetry.kinds import Nudge
 from vivavoce.telemetry.network import NETWORKS, POOR_GAPS, POOR_MS, STEADY_GAPS, STEADY_MS
 from vivavoce.telemetry.profiles import LEAST
 
@@ -18,7 +19,7 @@ def test_it_names_every_column_and_kind() -> None:
     cells = re.findall(r"^\| (`[^|]+) \|", GUIDE, re.MULTILINE)
     named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
     assert sorted(named) == sorted([*(column.name for column in SIGNALS.columns), *NETWORKS])
-    assert all(f"`{kind}`" in GUIDE for kind in NUDGE_KINDS)
+    assert all(f"`{kind}`" in GUIDE for kind in get_args(Nudge))
 
 
 def test_its_figures_are_those_in_force() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy import Table, func, select
@@ -13,7 +13,8 @@ from vivavoce.config.settings import TelemetrySettings
 from vivavoce.store.database import Database
 from vivavoce.store.outbox import open_outbox
 from vivavoce.store.tables import NUDGES, SIGNALS
-from vivavoce.telemetry.keeping import NUDGE_KINDS, Telemetry, wanted
+from vivavoce.telemetry.keeping import Telemetry, wanted
+from vivavoce.telemetry.kinds import Nudge
 from vivavoce.telemetry.signals import SessionSignals
 
 FACTS: dict[str, Any] = {"session_id": "s1", "user_id": "u1", "at_ms": 1000}
@@ -21,7 +22,7 @@ FACTS: dict[str, Any] = {"session_id": "s1", "user_id": "u1", "at_ms": 1000}
 
 def keep(telemetry: Telemetry) -> None:
     telemetry.session(SessionSignals(), app_id="app", codec="ulaw", duration_ms=5000.0, **FACTS)
-    for kind in NUDGE_KINDS:
+    for kind in get_args(Nudge):
         telemetry.nudge(kind, **FACTS)
 
 

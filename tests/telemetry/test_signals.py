@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -99,11 +98,3 @@ def test_hours_of_values_take_bounded_memory_and_keep_their_quantiles() -> None:
     for q in (0.5, 0.95):
         assert sample.quantile(q) == pytest.approx(np.quantile(values, q), rel=0.1)
     assert Sample().quantile(0.5) is None
-
-
-def test_a_hypothesis_of_thirty_words_takes_less_than_a_millisecond() -> None:
-    words = [f"word{n}" for n in range(30)]
-    signals, began = SessionSignals(), time.process_time()
-    for n in range(200):
-        signals.words_shown(1, [], [*words[: n % 30], f"other{n}", *words[n % 30 :]])
-    assert (time.process_time() - began) / 200 < 0.001

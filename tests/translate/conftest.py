@@ -219,7 +219,8 @@ class Voice:
                 raise LegError("the voice broke")
 
 
-@dataclass
+# Of a run's result `asyncio.Runner` takes the repr, which would be all of its sound.
+@dataclass(repr=False)
 class Stage:
     """One scripted session: what is said, who hears it, and after `run` what came of it."""
 

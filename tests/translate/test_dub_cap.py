@@ -24,7 +24,7 @@ from vivavoce.ledger.guard import SessionGuard
 from vivavoce.ledger.prices import packaged_prices
 from vivavoce.ledger.quotas import set_quota, top_up
 from vivavoce.ledger.spend import Interval, Verdict
-from vivavoce.ledger.usage import Unmetered
+from vivavoce.ledger.usage import Unmetered, Work
 from vivavoce.routing.mt import RoutedTranslator
 from vivavoce.routing.route import Route
 from vivavoce.routing.stt import RoutedStt
@@ -46,8 +46,8 @@ class Counting(Unmetered):
     def __init__(self, guard: SessionGuard) -> None:
         self._guard = guard
 
-    def used(self, leg: str, engine: str, **work: Any) -> None:
-        sound_ms = work.get("sound_ms") or 0.0
+    def used(self, leg: str, engine: str, work: Work) -> None:
+        sound_ms = work.sound_ms or 0.0
         cost = packaged_prices().cost(engine, {"seconds": sound_ms / 1000})
         self._guard.used(leg, sound_ms=sound_ms, cost_nano=cost.nano or 0)
 
@@ -119,17 +119,17 @@ def test_a_cap_in_mid_session_leaves_subtitles_until_a_top_up(
         database, other = held_database(database_url), held_database(database_url)
         loop = asyncio.get_running_loop()
 
-        def wall_ms() -> int:
+        def now_ms() -> int:
             return NOW_MS + round(1000 * loop.time())
 
         await set_quota(other, "ana", round(3.5 * CLAUSE_MS), now_ms=NOW_MS)
-        allowances = Allowances(database, spend(refresh_s=3), wall_ms=wall_ms)
+        allowances = Allowances(database, spend(refresh_s=3), now_ms=now_ms)
         async with allowances, allowances.session(user_id="ana", session_id="s") as guard:
             await allowances.refresh()
             stage = stage_of(theatre, guard)
             playing = asyncio.create_task(stage.interpret())
             await asyncio.sleep(16)
-            await top_up(other, "ana", 60_000, id="invoice", now_ms=wall_ms())
+            await top_up(other, "ana", 60_000, id="invoice", now_ms=now_ms())
             topped_up_ms = stage.session.now_ms
             await playing
         await database.aclose()
@@ -157,17 +157,17 @@ def test_a_cap_in_mid_session_leaves_subtitles_until_a_top_up(
 
 
 @pytest.mark.parametrize(
-    ("caps", "heard"),
+    ("caps", "heard", "reason"),
     [
-        ({"bucket_dub_s": 2.5 * CLAUSE_MS / 1000}, 2),
-        ({"dub_cap_usd": 0.0004}, 5),  # a clause costs 0.000088
-        ({"user_day_cap_usd": 0.0004}, 5),
-        ({"day_cap_usd": 0.0004}, 5),
+        ({"bucket_dub_s": 2.75 * CLAUSE_MS / 1000}, 2, "the bucket is empty"),
+        ({"dub_cap_usd": 0.0004}, 5, "this session's $0.0004 of dub is spent;"),  # a clause costs 0.000088
+        ({"user_day_cap_usd": 0.0004}, 5, "today's $0.0004 is spent; again at 00:00 UTC;"),
+        ({"day_cap_usd": 0.0004}, 5, "what all may spend today is spent; again at 00:00 UTC;"),
     ],
     ids=["bucket", "session", "user's day", "day"],
 )
 def test_every_cap_leaves_subtitles(
-    theatre: Any, held_database: type[Database], tmp_path: Path, caps: dict[str, float], heard: int
+    theatre: Any, held_database: type[Database], tmp_path: Path, caps: dict[str, float], heard: int, reason: str
 ) -> None:
     async def main() -> Any:
         database = held_database(str(tmp_path / "x.db"))
@@ -181,12 +181,15 @@ def test_every_cap_leaves_subtitles(
     stage = theatre.on_virtual_time(main())
     assert stage.heard_lines == list(range(1, heard + 1))
     assert [kind for kind, _ in notices(stage)] == [NoticeKind.DUB_CAPPED]
+    assert reason in next(notice.text for notice in stage.told(Notice) if notice.kind is NoticeKind.DUB_CAPPED)
     assert [line.text for line in stage.told(Translated)] == ["GOOD MORNING EVERYBODY"] * COUNT
     assert_never_muted(stage)
 
 
 class Nothing:
     """A guard that lets nobody do anything."""
+
+    reason = "a cap"
 
     def ask(self, interval: Interval) -> Verdict:
         return Verdict.DEGRADE

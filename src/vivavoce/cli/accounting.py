@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vivavoce.audio.devices import MicSource
 from vivavoce.audio.files import FileSource
 from vivavoce.config.holder import ConfigHolder
-from vivavoce.ledger.accounts import Account, SessionFacts, open_accounts
+from vivavoce.ledger.accounts import SessionAccount, SessionFacts, open_accounts
 from vivavoce.store.outbox import Outbox
 from vivavoce.telemetry.keeping import Telemetry, wanted
 from vivavoce.telemetry.signals import SessionSignals
@@ -17,7 +17,7 @@ from vivavoce.telemetry.signals import SessionSignals
 
 @dataclass(frozen=True, slots=True)
 class Accounted:
-    account: Account
+    account: SessionAccount
     signals: SessionSignals
     outbox: Outbox
 
@@ -28,16 +28,19 @@ async def accounted(
 ) -> AsyncIterator[Accounted]:
     """A session's account and signals, written when this is left; `duration_ms` is asked then."""
     async with open_accounts(lambda: holder.settings) as accounts:
+        telemetry = Telemetry(accounts.outbox.put, wanted=lambda: wanted(holder.settings.telemetry))
         async with accounts.open(facts, codec=lambda: source.codec) as account:
             signals = SessionSignals()
-            yield Accounted(account, signals, accounts.outbox)
-        if length_ms := duration_ms():
-            Telemetry(accounts.outbox.put, wanted=lambda: wanted(holder.settings.telemetry)).session(
-                signals,
-                session_id=facts.session_id,
-                user_id=facts.user_id,
-                app_id=facts.app_id,
-                codec=source.codec,
-                at_ms=account.started_ms,
-                duration_ms=length_ms,
-            )
+            try:
+                yield Accounted(account, signals, accounts.outbox)
+            finally:
+                if length_ms := duration_ms():
+                    telemetry.session(
+                        signals,
+                        session_id=facts.session_id,
+                        user_id=facts.user_id,
+                        app_id=facts.app_id,
+                        codec=source.codec,
+                        at_ms=account.started_ms,
+                        duration_ms=length_ms,
+                    )

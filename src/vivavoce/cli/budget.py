@@ -25,17 +25,16 @@ def budget(
     """Print what each stage owes, what it took, and what is left."""
     from rich.console import Console
 
+    from vivavoce.cli.figures import print_figures
     from vivavoce.config.load import load_settings
     from vivavoce.config.settings import config_hash
-    from vivavoce.contract.envelope import enclose
     from vivavoce.contract.figures import measured_stages
     from vivavoce.contract.page import BudgetPage
 
     settings = load_settings(config)
     chosen = settings.profile(profile)
     report, source = _measurements(measured)
-    hash_now = config_hash(settings)
-    if report and report.config_hash != hash_now:
+    if report and report.config_hash != config_hash(settings):
         source += ", under another configuration"
     if report and not report.valid:
         source += f", void: {report.void_reason}"
@@ -43,14 +42,8 @@ def budget(
     if not as_json:
         Console().print(page)
         return
-    envelope = enclose(
-        "vivavoce budget",
-        page.to_json(),
-        config_hash=hash_now,
-        n=report.n if report else 0,
-        void_reason=report.void_reason if report else "not measured",
-    )
-    typer.echo(envelope.to_text(), nl=False)
+    void_reason = report.void_reason if report else "not measured"
+    print_figures("vivavoce budget", page.to_json(), settings, n=report.n if report else 0, void_reason=void_reason)
 
 
 def _measurements(path: Path | None) -> tuple[Envelope | None, str]:

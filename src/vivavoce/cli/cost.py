@@ -1,16 +1,22 @@
-"""`vivavoce cost`: what an hour costs, by leg, and whether that is what was published; or what was really spent."""
+"""`vivavoce cost`: what an hour costs, by leg, and whether that is what was published; the same from real usage."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vivavoce.cli.since import since_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from fractions import Fraction
+
+    from rich.console import RenderableType
 
     from vivavoce.config.settings import Settings
     from vivavoce.ledger.actual import Actual
@@ -43,32 +49,30 @@ def cost(
         Path | None, typer.Option(help="A file of prices instead of the packaged one.", show_default=False)
     ] = None,
     at: Annotated[str, typer.Option(help="The day whose prices hold: 2026-05-31.", show_default="today")] = "",
-    actual: Annotated[bool, typer.Option("--actual", help="What was really spent, from the usage ledger.")] = False,
+    actual: Annotated[bool, typer.Option("--actual", help="The same from real usage, beside the model's.")] = False,
     since: Annotated[str, typer.Option(help="With --actual, how far back: 90m, 24h, 30d.")] = "30d",
     user: Annotated[str, typer.Option(help="With --actual, of one user.", show_default=False)] = "",
     reprice: Annotated[
-        bool, typer.Option("--reprice", help="With --actual, what the same would cost at today's prices, beside it.")
+        bool, typer.Option("--reprice", help="With --actual, at the prices in force now instead of each row's own.")
     ] = False,
     config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Print what an hour costs by leg, each published sensitivity beside the model's own, and what plans carry."""
+    from vivavoce.cli.cost_actual import actual_page
+    from vivavoce.cli.cost_page import page
     from vivavoce.config.load import load_settings
     from vivavoce.ledger.cost_report import cost_report
     from vivavoce.ledger.prices import packaged_prices, read_prices
     from vivavoce.ledger.what_if import parse_what_ifs
 
     settings = load_settings(config)
-    charged = packaged_prices() if prices is None else read_prices(prices)
-    if actual:
-        if what_if or plot or plan or margin or at:
-            raise typer.BadParameter("it takes --since, --user, --reprice and --profile alone", param_hint="--actual")
-        _actual(settings, charged, profile, since, user, reprice, as_json)
-        return
-    if user or reprice:
+    if not actual and (user or reprice):
         raise typer.BadParameter("only with --actual", param_hint="--user, --reprice")
+    charged = packaged_prices() if prices is None else read_prices(prices)
     known = _known(settings, charged)
-    report = cost_report(
+    report = partial(
+        cost_report,
         charged,
         profile=profile,
         at_ms=_moment_ms(at) if at else None,
@@ -76,67 +80,70 @@ def cost(
         plans=[_plan(text) for text in plan or ()],
         margins=[_margin(text) for text in margin or MARGINS],
     )
-    if plot is not None:
-        _draw(report, plot)
-    _show(report, settings, as_json=as_json)
+    model = report()
+    if not actual:
+        _draw(model, None, plot)
+        _show(
+            "vivavoce cost", settings, model.to_json(), len(model.sensitivities), lambda: page(model), as_json=as_json
+        )
+    else:
+        found = asyncio.run(_read(settings.store.url, since_ms(since), user))
+        repriced = charged if reprice else None
+        use = found.as_use(model.use, repriced, at_ms=model.model.at_ms)
+        measured = None if use is None else report(use=use)
+        if measured is not None:
+            _draw(measured, model, plot)
+        elif plot is not None:
+            typer.echo(f"not drawn: {found.lacks}", err=True)
+            plot = None
+        figures = {
+            "since": since,
+            "user": user,
+            **found.to_json(model.use, repriced, at_ms=model.model.at_ms),
+            "report": None if measured is None else measured.to_json(),
+            "model": model.to_json(),
+        }
+        _show(
+            "vivavoce cost --actual",
+            settings,
+            figures,
+            found.rows,
+            lambda: actual_page(found, measured, model, since, user, repriced),
+            as_json=as_json,
+            void_reason=None if found.rows else "no usage",
+        )
     if plot is not None and not as_json:
         typer.echo(f"drawn into {plot}")
 
 
-def _show(report: CostReport, settings: Settings, *, as_json: bool) -> None:
-    from vivavoce.config.settings import config_hash
-    from vivavoce.contract.envelope import enclose
-
-    if not as_json:
-        from rich.console import Console
-
-        from vivavoce.cli.cost_page import page
-
-        Console(highlight=False).print(page(report))
-        return
-    envelope = enclose(
-        "vivavoce cost", report.to_json(), config_hash=config_hash(settings), n=len(report.sensitivities)
-    )
-    typer.echo(envelope.to_text(), nl=False)
-
-
-def _actual(
-    settings: Settings, prices: Prices, profile: str, since: str, user: str, reprice: bool, as_json: bool
+def _show(
+    command: str,
+    settings: Settings,
+    figures: dict[str, Any],
+    n: int,
+    page: Callable[[], RenderableType],
+    *,
+    as_json: bool,
+    void_reason: str | None = None,
 ) -> None:
-    import asyncio
-
-    from vivavoce.config.settings import config_hash
-    from vivavoce.contract.envelope import enclose
-    from vivavoce.ledger.actual import read_actual
-    from vivavoce.ledger.cost_report import cost_report
-    from vivavoce.store.database import Database
-
-    begin_ms = since_ms(since)
-
-    async def read() -> Actual:
-        database = Database(settings.store.url)
-        try:
-            return await read_actual(database, since_ms=begin_ms, user_id=user)
-        finally:
-            await database.aclose()
-
-    found = asyncio.run(read())
-    model = cost_report(prices, profile=profile)
-    if as_json:
-        envelope = enclose(
-            "vivavoce cost --actual",
-            {"since": since, "user": user, **found.to_json(model.use, prices if reprice else None)},
-            config_hash=config_hash(settings),
-            n=found.rows,
-            void_reason=None if found.rows else "no usage",
-        )
-        typer.echo(envelope.to_text(), nl=False)
-        return
     from rich.console import Console
 
-    from vivavoce.cli.cost_actual import page
+    from vivavoce.config.settings import config_hash
+    from vivavoce.contract.envelope import enclose
 
-    Console(highlight=False).print(page(found, model, since, user, prices if reprice else None))
+    if as_json:
+        envelope = enclose(command, figures, config_hash=config_hash(settings), n=n, void_reason=void_reason)
+        typer.echo(envelope.to_text(), nl=False)
+    else:
+        Console(highlight=False).print(page())
+
+
+async def _read(store: str, since_ms: float, user: str) -> Actual:
+    from vivavoce.ledger.actual import read_actual
+    from vivavoce.store.database import Database
+
+    async with aclosing(Database(store)) as database:
+        return await read_actual(database, since_ms=since_ms, user_id=user)
 
 
 def _known(settings: Settings, prices: Prices) -> Known:
@@ -183,11 +190,14 @@ def _moment_ms(day: str) -> float:
     return (begins + timedelta(days=1)).timestamp() * 1000 - 1
 
 
-def _draw(report: CostReport, path: Path) -> None:
+def _draw(report: CostReport, beside: CostReport | None, path: Path | None) -> None:
+    if path is None:
+        return
+    from vivavoce.audio.sinks import check_output, output_error
     from vivavoce.cli.cost_plot import drawing
-    from vivavoce.errors import OutputError
 
+    check_output(path)
     try:
-        path.write_text(drawing(report), encoding="utf-8")
+        path.write_text(drawing(report, beside), encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"{path}: {error.strerror}", hint="name a file that can be written") from None
+        raise output_error(path, error) from None

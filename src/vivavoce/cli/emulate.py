@@ -34,7 +34,9 @@ def emulate(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="A failure: KIND[:ARGUMENT][@MOMENT][xTIMES], as stall@2s; repeatable.", show_default=False),
+        typer.Option(
+            help="A failure: KIND\\[:ARGUMENT]\\[@MOMENT]\\[xTIMES], as stall@2s; repeatable.", show_default=False
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Where moments written as @? are drawn from.")] = 0,
     script: Annotated[

@@ -188,7 +188,7 @@ async def _run(
             accounted(holder, facts, source, duration_ms=lambda: running[0].dub.position_ms if running else 0.0)
         )
         shadows = await stack.enter_async_context(
-            shadowing(settings, consent, console, session=facts.session_id, outbox=books.outbox)
+            shadowing(settings, consent, console, session=facts.session_id, user=facts.user_id, outbox=books.outbox)
         )
         legs = await stack.enter_async_context(
             open_legs(

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Kind(StrEnum):
-    """As `vivavoce.telemetry.keeping.Nudge` has them."""
-
-    LATE = "late"
-    RESYNC = "resync"
-    MODE = "mode"
+from vivavoce.telemetry.kinds import Nudge
 
 
 def nudge(
-    session: Annotated[str, typer.Argument(help="The session's identifier, or last.")],
+    session: Annotated[str, typer.Argument(help="The session's identifier, its first 8 letters, or last.")],
     kind: Annotated[
-        Kind, typer.Argument(help="The dub came too late, had to be fitted anew, or was exchanged for subtitles.")
+        Nudge, typer.Argument(help="The dub came too late, had to be fitted anew, or was exchanged for subtitles.")
     ],
+    user: Annotated[
+        str, typer.Option(help="Whose last session is meant; without it, the last of no user.", show_default=False)
+    ] = "",
     config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
 ) -> None:
-    """Note in your own store what was wrong with a session; nothing is noted where telemetry is off."""
-    import asyncio
-    import time
-    from contextlib import aclosing
+    """Note in your own store what was wrong with a session; nothing is noted where telemetry is off.
 
+    `vivavoce usage --by session` lists the sessions. The last is the one that began last of those that go on or ended
+    within the hour, else of all.
+    """
+    import time
+
+    from vivavoce.cli.figures import on_store
     from vivavoce.config.load import load_settings
-    from vivavoce.store.database import Database
     from vivavoce.telemetry.keeping import wanted
     from vivavoce.telemetry.nudges import note_nudge
 
@@ -39,10 +37,8 @@ def nudge(
         typer.echo("telemetry is off: nothing was noted")
         return
 
-    async def note() -> str | None:
-        async with aclosing(Database(settings.store.url)) as database:
-            return await note_nudge(database, kind.value, session=session, at_ms=round(time.time() * 1000))
-
-    if (found := asyncio.run(note())) is None:
+    at_ms = round(time.time() * 1000)
+    found = on_store(settings, lambda database: note_nudge(database, kind, session=session, user_id=user, at_ms=at_ms))
+    if found is None:
         raise typer.BadParameter("the store knows no such session", param_hint="SESSION")
-    typer.echo(f"noted: {kind.value}, session {found}")
+    typer.echo(f"noted: {kind}, session {found}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vivavoce.cli.plural import plural
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -24,41 +26,31 @@ def profiles(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Print latency, jitter, false triggers, revised words, mutes and nudges for each cell, and the coverage."""
-    import asyncio
-    from contextlib import aclosing
-
+    from vivavoce.cli.figures import on_store, print_figures
     from vivavoce.cli.since import since_ms
     from vivavoce.config.load import load_settings
-    from vivavoce.config.settings import config_hash
-    from vivavoce.contract.envelope import enclose
-    from vivavoce.store.database import Database
     from vivavoce.telemetry.profiles import read_matrix
 
     if plot is not None and plot.suffix.lower() not in (".svg", ".html"):
         raise typer.BadParameter("name a file that ends with .svg or .html", param_hint="--plot")
     from_ms, settings = since_ms(since), load_settings(config)
-
-    async def read() -> Matrix:
-        async with aclosing(Database(settings.store.url)) as database:
-            return await read_matrix(database, since_ms=from_ms, app=app, least=least)
-
-    matrix = asyncio.run(read())
+    matrix = on_store(settings, lambda database: read_matrix(database, since_ms=from_ms, app=app, least=least))
     if plot is not None:
         _draw(matrix, plot, since)
     if as_json:
-        envelope = enclose(
+        print_figures(
             "vivavoce profiles",
             {"since": since, **_figures(matrix)},
-            config_hash=config_hash(settings),
+            settings,
             n=matrix.sessions,
-            void_reason=None if matrix.cells else "no session's signals are in the store",
+            void_reason=None if matrix.cells else _nothing(since, app),
         )
-        typer.echo(envelope.to_text(), nl=False)
         return
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(highlight=False)
-    console.print(_page(matrix, since))
+    console.print(_page(matrix) if matrix.cells else Text(_nothing(since, app)))
     if plot is not None:
         console.print(f"drawn into {plot}", markup=False)
 
@@ -88,14 +80,16 @@ def _draw(matrix: Matrix, path: Path, since: str) -> None:
         raise output_error(path, error) from None
 
 
-def _page(matrix: Matrix, since: str) -> RenderableType:
+def _nothing(since: str, app: str) -> str:
+    return f"no session's signals{f' of {app}' if app else ''} are in the store of the last {since}"
+
+
+def _page(matrix: Matrix) -> RenderableType:
     from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    if matrix.coverage is None:
-        return Text(f"no session's signals are in the store of the last {since}")
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("application\ncodec, network", overflow="fold", min_width=16)
     timed = ("heard\np50\np95", "jitter\np50\np95", "mute\nlate\np95")
@@ -104,8 +98,8 @@ def _page(matrix: Matrix, since: str) -> RenderableType:
     for cell in matrix.cells:
         table.add_row(*map(Text, _row(cell)), style="" if matrix.covers(cell) else "dim")
     line = (
-        f"{matrix.covered} of {matrix.expected} cells are covered ({matrix.coverage:.0%}) by {matrix.least} sessions"
-        f" or more; {len(matrix.cells)} have any"
+        f"{matrix.covered} of {matrix.expected} cells are covered ({matrix.coverage or 0:.0%}) by"
+        f" {plural(matrix.least, 'session')} or more; {len(matrix.cells)} have any"
     )
     return Group(table, Text("n: sessions. Times are medians of theirs, in ms."), Text(line))
 

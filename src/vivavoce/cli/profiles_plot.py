@@ -7,6 +7,8 @@ from html import escape
 from itertools import product
 from typing import TYPE_CHECKING
 
+from vivavoce.cli.plural import plural
+from vivavoce.cli.svg import frame, text
 from vivavoce.telemetry.network import NETWORKS
 from vivavoce.telemetry.profiles import Place
 
@@ -14,17 +16,11 @@ if TYPE_CHECKING:
     from vivavoce.telemetry.profiles import Cell, Matrix
 
 NAMES, CELL, ROW, GAP = 170, 68, 44, 14
-TOP, BOTTOM, MARGIN = 128, 58, 20
+TOP, BOTTOM, MARGIN, KEY = 128, 82, 20, 24
 MOST_APPS, MOST_LETTERS, CODEC_LETTERS = 40, 22, 10
 STEPS_MS = (600, 1000, 1500, 2500)
 """Where a darker colour begins."""
 STYLE = """
-svg { font: 13px system-ui, sans-serif; --paper: #fcfcfb; --ink: #1c1c1a; --dim: #63625c; --grid: #dddcd6; }
-@media (prefers-color-scheme: dark) {
-  svg { --paper: #1a1a19; --ink: #f2f1ec; --dim: #aaa9a1; --grid: #45443f; }
-}
-.paper { fill: var(--paper); } text { fill: var(--ink); } .dim { fill: var(--dim); }
-.title { font-weight: 600; font-size: 15px; } .middle { text-anchor: middle; } .end { text-anchor: end; }
 .small { font-size: 11px; } .none { fill: none; stroke: var(--grid); }
 .few { fill-opacity: 0.3; stroke-dasharray: 4 3; stroke: var(--dim); }
 .s0 { fill: #d7e6f5; } .s1 { fill: #a3c7e8; } .s2 { fill: #5b9bd1; } .s3 { fill: #2a6cae; } .s4 { fill: #143f70; }
@@ -47,27 +43,27 @@ def drawing(matrix: Matrix, since: str) -> str:
     group = CELL * max(1, len(codecs))
     width = max(MARGIN + NAMES + len(NETWORKS) * (group + GAP) + MARGIN - GAP, 640)
     height = TOP + ROW * max(1, len(apps)) + BOTTOM
-    parts = [*_heading(matrix, since), *_columns(codecs, group), *_rows(matrix, apps, group), *_legend(matrix, height)]
+    parts = [
+        *_heading(matrix, since),
+        *_columns(codecs, group),
+        *_rows(matrix, apps, group),
+        *_legend(matrix, width, height - BOTTOM + KEY),
+    ]
     about = f"How sessions of the last {since} went by application, codec and network"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-label="{escape(about)}">\n<style>{STYLE}</style>\n'
-        f'<rect width="{width}" height="{height}" class="paper"/>\n' + "\n".join(parts) + "\n</svg>\n"
-    )
+    return frame(parts, width=width, height=height, about=about, style=STYLE)
 
 
 def _heading(matrix: Matrix, since: str) -> Iterator[str]:
-    yield _text(MARGIN, 30, f"Heard, p95 in ms, by application, codec and network (last {since})", "title")
+    yield text(MARGIN, 30, f"Heard, p95 in ms, by application, codec and network (last {since})", "title")
     if matrix.coverage is None:
-        yield _text(MARGIN, 52, "No session's signals are in the store.", "dim")
+        yield text(MARGIN, 52, "No session's signals are in the store.", "dim")
         return
-    said = (
-        f"{matrix.sessions} sessions; {matrix.covered} of {matrix.expected} cells are covered ({matrix.coverage:.0%}),"
-        f" {len(matrix.cells)} have any"
-    )
-    yield _text(MARGIN, 52, said, "dim")
+    sessions, share = plural(matrix.sessions, "session"), f"{matrix.coverage:.0%}"
+    covered = f"{matrix.covered} of {matrix.expected} cells are covered ({share})"
+    said = f"{sessions}; {covered}, {len(matrix.cells)} have any"
+    yield text(MARGIN, 52, said, "dim")
     if (more := len(matrix.apps) - MOST_APPS) > 0:
-        yield _text(
+        yield text(
             MARGIN, 70, f"The {MOST_APPS} applications with the most sessions; {more} more are not drawn.", "dim"
         )
 
@@ -75,33 +71,33 @@ def _heading(matrix: Matrix, since: str) -> Iterator[str]:
 def _columns(codecs: list[str], group: int) -> Iterator[str]:
     for n, network in enumerate(NETWORKS):
         left = MARGIN + NAMES + n * (group + GAP)
-        yield _text(left + group / 2, TOP - 30, network, "middle")
+        yield text(left + group / 2, TOP - 30, network, "middle")
         for m, codec in enumerate(codecs):
-            yield _text(
+            yield text(
                 left + m * CELL + CELL / 2, TOP - 10, _cut(codec, CODEC_LETTERS), "middle small dim", whole=codec
             )
 
 
 def _rows(matrix: Matrix, apps: list[str], group: int) -> Iterator[str]:
-    cells = {cell.place: cell for cell in matrix.cells}
+    cells, places = {cell.place: cell for cell in matrix.cells}, matrix.places
     for row, app in enumerate(apps):
         y = TOP + row * ROW
         name = app or "(unnamed)"
-        yield _text(MARGIN + NAMES - 10, y + ROW / 2 + 4, _cut(name, MOST_LETTERS), "end", whole=name)
+        yield text(MARGIN + NAMES - 10, y + ROW / 2 + 4, _cut(name, MOST_LETTERS), "end", whole=name)
         for (n, network), (m, codec) in product(enumerate(NETWORKS), enumerate(matrix.codecs)):
             x = MARGIN + NAMES + n * (group + GAP) + m * CELL
-            cell = cells.get(Place(app, codec, network))
-            if cell is None:
+            place = Place(app, codec, network)
+            if place in cells:
+                yield from _cell(cells[place], x, y, covered=matrix.covers(cells[place]))
+            elif place in places:
                 yield _box(x, y, "none")
-            else:
-                yield from _cell(cell, x, y, covered=matrix.covers(cell))
 
 
 def _cell(cell: Cell, x: float, y: float, *, covered: bool) -> Iterator[str]:
     step = _step(cell.heard_p95_ms)
     about = ", ".join(
         [
-            f"{cell.sessions} sessions",
+            plural(cell.sessions, "session"),
             f"{cell.hours:.1f} hours",
             *_known("heard p50", cell.heard_p50_ms, " ms"),
             *_known("jitter p95", cell.jitter_p95_ms, " ms"),
@@ -111,19 +107,22 @@ def _cell(cell: Cell, x: float, y: float, *, covered: bool) -> Iterator[str]:
     ink = f"on{step}" if covered else ""
     yield _box(x, y, f"{'s' if step != 'unknown' else ''}{step}{'' if covered else ' few'}", about)
     heard = "—" if cell.heard_p95_ms is None else f"{cell.heard_p95_ms:,.0f}"
-    yield _text(x + CELL / 2, y + 19, heard, f"middle {ink}")
-    yield _text(x + CELL / 2, y + 34, f"n {cell.sessions}", f"middle small {ink}")
+    yield text(x + CELL / 2, y + 19, heard, f"middle {ink}")
+    yield text(x + CELL / 2, y + 34, f"n {cell.sessions}", f"middle small {ink}")
 
 
-def _legend(matrix: Matrix, height: int) -> Iterator[str]:
-    y, x = height - 36, float(MARGIN)
+def _legend(matrix: Matrix, width: float, y: float) -> Iterator[str]:
+    """In as many rows as it takes; in the narrowest drawing that is two."""
+    x = float(MARGIN)
     begins = [f"to {STEPS_MS[0]:,} ms", *(f"over {step:,}" for step in STEPS_MS)]
-    rows = [(f"s{n}", text) for n, text in enumerate(begins)]
+    rows = [(f"s{n}", said) for n, said in enumerate(begins)]
     rows += [("unknown", "not measured"), ("s2 few", f"fewer than {matrix.least} sessions"), ("none", "no session")]
-    for kind, text in rows:
-        yield f'<rect x="{x}" y="{y}" width="16" height="16" class="{kind}"/>'
-        yield _text(x + 22, y + 12, text, "small")
-        x += 34 + 6.3 * len(text)
+    for kind, said in rows:
+        if x + 22 + 6.3 * len(said) > width - MARGIN:
+            x, y = float(MARGIN), y + KEY
+        yield f'<rect x="{x:.1f}" y="{y:.1f}" width="16" height="16" class="{kind}"/>'
+        yield text(x + 22, y + 12, said, "small")
+        x += 34 + 6.3 * len(said)
 
 
 def _step(heard_ms: float | None) -> str:
@@ -134,15 +133,10 @@ def _known(name: str, value: float | None, unit: str) -> list[str]:
     return [] if value is None else [f"{name} {value:.1f}{unit}"]
 
 
-def _cut(text: str, letters: int) -> str:
-    return text if len(text) <= letters else text[: letters - 1] + "…"
+def _cut(name: str, letters: int) -> str:
+    return name if len(name) <= letters else name[: letters - 1] + "…"
 
 
 def _box(x: float, y: float, kind: str, about: str = "") -> str:
     place = f'x="{x + 1}" y="{y + 1}" width="{CELL - 2}" height="{ROW - 2}" rx="3"'
     return f'<rect {place} class="{kind}">{f"<title>{escape(about)}</title>" if about else ""}</rect>'
-
-
-def _text(x: float, y: float, text: str, kind: str, *, whole: str = "") -> str:
-    title = f"<title>{escape(whole)}</title>" if whole and whole != text else ""
-    return f'<text x="{x}" y="{y}" class="{kind.strip()}">{escape(text)}{title}</text>'

@@ -104,22 +104,15 @@ def _watch(settings: Settings) -> None:
 def _print_json(settings: Settings, processes: list[ProcessStatus]) -> None:
     from pydantic import TypeAdapter
 
-    from vivavoce.config.settings import config_hash
-    from vivavoce.contract.envelope import enclose
+    from vivavoce.cli.figures import print_figures
     from vivavoce.routing.board import ProcessStatus as Status
 
     figures = {
         "configured": {leg: route.order for leg, route in settings.routes.legs.items()},
         "processes": TypeAdapter(list[Status]).dump_python(processes, mode="json"),
     }
-    envelope = enclose(
-        "vivavoce routes",
-        figures,
-        config_hash=config_hash(settings),
-        n=len(processes),
-        void_reason=None if processes else "nothing is running",
-    )
-    typer.echo(envelope.to_text(), nl=False)
+    void_reason = None if processes else "nothing is running"
+    print_figures("vivavoce routes", figures, settings, n=len(processes), void_reason=void_reason)
 
 
 def _page(settings: Settings, processes: list[ProcessStatus]) -> RenderableType:

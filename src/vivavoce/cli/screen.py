@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vivavoce.clock import NS_PER_MS, Clock, SystemClock
+from vivavoce.translate.events import Notice
 
 REFRESH_MS = 100
 WIDE = 100
@@ -65,7 +66,7 @@ class ScreenState:
     duration_ms: float | None = None
     dub_state: str = "waiting"
     behind_ms: float = 0.0
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     stages: tuple[StageBar, ...] = ()
 
 
@@ -86,7 +87,7 @@ class Screen:
         self._next_ns = 0
         self._live: Live | None = None
         self._lines = tuple(_Lines() for _ in self._names)
-        self._notices: tuple[str, ...] = ()
+        self._notices: tuple[Notice, ...] = ()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -124,8 +125,9 @@ class Screen:
         for name, lines, text in zip(self._names, self._lines, texts, strict=True):
             for line in lines.take(text, state.utterance):
                 self._print(name, line)
-        for notice in _added(self._notices, state.notices):
-            self._print("note", notice)
+        for notice in state.notices:
+            if notice not in self._notices:
+                self._print("note", notice.text)
         self._notices = state.notices
 
     def _print(self, name: str, line: str) -> None:
@@ -157,14 +159,6 @@ class _Lines:
         """What is left of a text that ends without a full stop."""
         rest, self._printed = self._text[self._printed :].strip(), len(self._text)
         return rest
-
-
-def _added(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
-    """What stands at the end of `after` and was not yet in `before`; either may have lost its beginning."""
-    for kept in range(min(len(before), len(after)), 0, -1):
-        if before[len(before) - kept :] == after[:kept]:
-            return after[kept:]
-    return after
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +197,7 @@ class _Picture:
             parts.append(_stages(bars))
         if len(bars) > 1:
             parts.append(Text("a full bar is the cap, ╎ the target, ┃ the p95 ", "bright_black", justify="right"))
-        parts.extend(Text(f" • {notice}", "yellow", no_wrap=True, overflow="ellipsis") for notice in notices)
+        parts.extend(Text(f" • {notice.text}", "yellow", no_wrap=True, overflow="ellipsis") for notice in notices)
         yield Group(*parts)
 
     def _text_lines(self, spare: int, wide: bool) -> int:

@@ -1,21 +1,19 @@
-"""`vivavoce shadow`: how candidates did beside who was served, and erasing what a session left."""
+"""`vivavoce shadow`: how candidates did beside who was served."""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vivavoce.cli.figures import on_store, print_figures
 from vivavoce.cli.since import since_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vivavoce.evals.shadow_report import Comparison, Spread
-    from vivavoce.routing.shadow_rows import Row
 
 app = typer.Typer(help="Compare candidates that hear a share of the sessions.", no_args_is_help=True)
 
@@ -32,16 +30,15 @@ def report(
 
     from vivavoce.clock import SystemClock
     from vivavoce.config.load import load_settings
-    from vivavoce.config.settings import config_hash
-    from vivavoce.contract.envelope import enclose
     from vivavoce.evals.shadow_report import compare
     from vivavoce.routing.route import Route
+    from vivavoce.routing.shadow_rows import read_rows
 
     if leg not in ("", "stt", "mt", "tts"):
         raise typer.BadParameter("there are stt, mt and tts", param_hint="--leg")
     begin_ms = since_ms(since)
     settings = load_settings(config)
-    rows = asyncio.run(_read(settings.store.url, begin_ms, leg))
+    rows = on_store(settings, lambda database: read_rows(database, since_ms=begin_ms, leg=leg))
     clock = SystemClock()
 
     def cap_ms(of: str, engine: str) -> float | None:
@@ -50,48 +47,19 @@ def report(
 
     found = compare(rows, cap_ms)
     if as_json:
-        envelope = enclose(
+        print_figures(
             "vivavoce shadow report",
             {"since": since, "comparisons": [each.to_json() for each in found]},
-            config_hash=config_hash(settings),
+            settings,
             n=sum(each.n for each in found),
             void_reason=None if found else "no shadow ran",
         )
-        typer.echo(envelope.to_text(), nl=False)
         return
     console = Console(highlight=False, soft_wrap=True)
     if not found:
         console.print(f"no shadow ran within {since}: name candidates under \\[routes.stt.shadow]")
     for each in found:
         _print(console.print, each)
-
-
-@app.command()
-def erase(
-    session: Annotated[str, typer.Argument(help="The session's identifier.")],
-    config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
-) -> None:
-    """Remove one session's comparisons; `vivavoce erase` removes all that is known of it."""
-    from vivavoce.config.load import load_settings
-
-    erased = asyncio.run(_erase(load_settings(config).store.url, session))
-    typer.echo(f"{erased} rows erased")
-
-
-async def _read(store: str, begin_ms: int, leg: str) -> list[Row]:
-    from vivavoce.routing.shadow_rows import read_rows
-    from vivavoce.store.database import Database
-
-    async with aclosing(Database(store)) as database:
-        return await read_rows(database, since_ms=begin_ms, leg=leg)
-
-
-async def _erase(store: str, session: str) -> int:
-    from vivavoce.routing.shadow_rows import erase_rows
-    from vivavoce.store.database import Database
-
-    async with aclosing(Database(store)) as database:
-        return await erase_rows(database, session)
 
 
 def _print(write: Callable[..., None], each: Comparison) -> None:

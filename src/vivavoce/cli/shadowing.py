@@ -21,7 +21,7 @@ from vivavoce.store.outbox import Outbox
 
 @asynccontextmanager
 async def shadowing(
-    settings: Settings, consent: Consent, console: Console, *, session: str, outbox: Outbox
+    settings: Settings, consent: Consent, console: Console, *, session: str, user: str, outbox: Outbox
 ) -> AsyncIterator[Shadows]:
     """The shadows that are drawn for a session; where there are any, its identifier is told.
 
@@ -37,6 +37,7 @@ async def shadowing(
     shadows = Shadows(
         settings.routes.legs,
         session=session,
+        user=user,
         consent=consent,
         make=engines.make,
         hosted=engines.hosted,
@@ -66,4 +67,4 @@ async def _compare(shadows: Shadows, console: Console, outbox: Outbox, store: st
     if isinstance(outcome, Exception):
         raise outcome
     if outcome is None:
-        console.print(f"to forget it: vivavoce shadow erase {shadows.session}")
+        console.print(f"to forget it: vivavoce erase --session {shadows.session}")

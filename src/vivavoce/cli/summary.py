@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +20,8 @@ from vivavoce.translate.record import SessionRecord, UtteranceRecord
 from vivavoce.translate.session import Session
 
 _NOTICES = 4
+_HURRIED = (NoticeKind.SHORTER_PAUSES, NoticeKind.FASTER)
+CAPPED = "subtitles only: cap reached"
 
 
 def screen_state(
@@ -27,7 +29,8 @@ def screen_state(
 ) -> ScreenState:
     latest = record.latest or UtteranceRecord(0)
     tail = latest.heard.tail if latest.heard else ()
-    behind_ms = session.dub.behind_ms
+    capped = is_capped(record.notices)
+    behind_ms = 0.0 if capped else session.dub.behind_ms
     return ScreenState(
         utterance=latest.number,
         source_committed=latest.source_text,
@@ -35,11 +38,30 @@ def screen_state(
         target_spoken=latest.target_text,
         position_ms=session.dub.position_ms,
         duration_ms=duration_ms,
-        dub_state="speaking" if behind_ms else "waiting",
+        dub_state=CAPPED if capped else "speaking" if behind_ms else "waiting",
         behind_ms=behind_ms,
-        notices=tuple(notice.text for notice in record.notices[-_NOTICES:]),
+        notices=latest_notices(record.notices),
         stages=tuple(_bar(session.spans, profile, stage) for stage in Stage if stage in profile.stages),
     )
+
+
+def is_capped(notices: Sequence[Notice]) -> bool:
+    """Whether the dub has reached a cap and is not back."""
+    kinds = (notice.kind for notice in reversed(notices))
+    return next((kind for kind in kinds if kind in (NoticeKind.DUB_CAPPED, NoticeKind.DUB_BACK)), None) is (
+        NoticeKind.DUB_CAPPED
+    )
+
+
+def latest_notices(notices: Sequence[Notice]) -> tuple[Notice, ...]:
+    """The last few, the oldest first; of those that tell how far the dub is behind, the last one alone."""
+    found: list[Notice] = []
+    for notice in reversed(notices):
+        if notice.kind not in _HURRIED or not any(later.kind in _HURRIED for later in found):
+            found.append(notice)
+        if len(found) == _NOTICES:
+            break
+    return tuple(reversed(found))
 
 
 def _bar(spans: SpanRecorder, profile: Profile, stage: Stage) -> StageBar:

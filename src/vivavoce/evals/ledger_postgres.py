@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import tempfile
 import time
+import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,11 +16,17 @@ from vivavoce.errors import ConfigError
 
 
 class OwnPostgres:
-    """Made by `own_postgres`. Its methods block."""
+    """Made by `own_postgres`; `url` is of an empty database. Its methods block."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
         self.url = str(server.get_uri())
+
+    def database(self) -> str:
+        """The URL of a new database."""
+        name = f"vivavoce_{uuid.uuid4().hex}"
+        self._server.psql(f"CREATE DATABASE {name};")
+        return str(self._server.get_uri(database=name))
 
     @property
     def pid(self) -> int:
@@ -50,14 +57,14 @@ class OwnPostgres:
 @contextmanager
 def own_postgres() -> Iterator[OwnPostgres]:
     """A new one in a folder of its own, reached by a socket. Raises ConfigError without the package pgserver."""
+    # It warns where there is no XDG_RUNTIME_DIR, which it does not use here.
+    warnings.filterwarnings("ignore", category=UserWarning, module="platformdirs")
     try:
         from pgserver import get_server  # type: ignore[attr-defined]
     except ImportError as error:
         raise ConfigError(
             "there is no Postgres to measure", hint="pip install pgserver, or --postgres with a URL, or --stores sqlite"
         ) from error
-    # Pgserver keeps sockets where XDG_RUNTIME_DIR is, and warns where that is not.
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix="vivavoce-pg-", ignore_cleanup_errors=True) as folder:
         server = get_server(folder)
         try:

@@ -45,7 +45,6 @@ async def measure_speed(database: Database, spool: Path, *, rows: int, seconds: 
         "wait_us": {"executemany": _figures(batched_us)},
     }
     cpu = {name: 0.0 for name in ("without", "with")}
-    held_us: dict[str, Sequence[float]] = {}
     # Twice each, taking turns, for a machine is not the same all the time.
     for name in ("without", "with", "with", "without"):
         async with _opened(database, spool, name) as put:
@@ -53,18 +52,18 @@ async def measure_speed(database: Database, spool: Path, *, rows: int, seconds: 
             await _calls(put, f"cpu {time.monotonic_ns()}", seconds / 2)
             cpu[name] += time.process_time() - began_s
     figures["cpu_percent"] = round(100 * (cpu["with"] - cpu["without"]) / seconds, 2)
+    put_us: list[float] = []
     for name in ("without", "with"):
-        with _waits() as waits_us, _holds() as held:
+        with _waits() as waits_us, _holds() as held_us:
             async with _opened(database, spool, name) as put:
-                await _calls(_timed(put, held), f"held {name}", seconds)
+                await _calls(_timed(put, put_us) if name == "with" else put, f"held {name}", seconds)
         figures["wait_us"][name] = _figures(waits_us)
-        held_us[name] = held
-    with _waits() as waits_us, _holds() as held:
+    figures |= {"put_us": _figures(put_us), "held_us": _figures(held_us)}
+    with _waits() as waits_us, _holds() as held_us:
         async with open_outbox(database, spool) as outbox:
-            await _at_once(outbox, "full", rows, put=_timed(outbox.put, held))
+            await _at_once(outbox, "full", rows)
     figures["wait_us"]["full"] = _figures(waits_us)
-    figures["held_us"] = _figures(held_us["with"])
-    figures["held_full_us"] = _figures(held)
+    figures["held_full_us"] = _figures(held_us)
     return figures
 
 
@@ -80,12 +79,11 @@ async def _opened(database: Database, spool: Path, name: str) -> AsyncIterator[P
         yield outbox.put
 
 
-async def _at_once(outbox: Outbox, session: str, rows: int, put: Put | None = None) -> float:
+async def _at_once(outbox: Outbox, session: str, rows: int) -> float:
     """Seconds until so many rows are in the store."""
-    put = put or outbox.put
     began_s = time.perf_counter()
     for number in range(rows):
-        put(USAGE, usage_row(session, number))
+        outbox.put(USAGE, usage_row(session, number))
         if number % _BURST == 0:
             await asyncio.sleep(0)
     await outbox.settled(within_s=_SETTLE_S)

@@ -62,7 +62,7 @@ class Books:
             return call.format.codec if call.format else ""
 
         begun_ns, signals = self._clock.now_ns(), SessionSignals()
-        async with self._accounts.open(facts, codec=codec) as account:
+        async with self._accounts.open(facts, codec=codec, capped=False) as account:
             try:
                 yield Page(account, signals)
             finally:

@@ -7,33 +7,36 @@ async with open_accounts(holder) as accounts, accounts.open(SessionFacts("4f…"
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from vivavoce.clock import NS_PER_MS, Clock, SystemClock
+from vivavoce.clock import Clock, SystemClock, time_of_day_ms
 from vivavoce.config.settings import Settings
-from vivavoce.errors import StoreAway
+from vivavoce.errors import ConfigError
 from vivavoce.ledger.allowance import Allowances
 from vivavoce.ledger.guard import SessionGuard
 from vivavoce.ledger.prices import Prices, packaged_prices
 from vivavoce.ledger.spend import Interval, Verdict
-from vivavoce.ledger.usage import Row, UsageMeter
+from vivavoce.ledger.usage import Row, UsageMeter, Work
 from vivavoce.store.database import Database
+from vivavoce.store.leaving import leave
 from vivavoce.store.lifetimes import keep_swept
 from vivavoce.store.outbox import Outbox, open_outbox
 from vivavoce.store.tables import SESSION_ENDS, SESSIONS, USAGE
 
 DONE: Final = "done"
 _DUE_EVERY_S: Final = 1.0
-_CONNECT_S: Final = 5.0
+_LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """Who a session is for, and what it is; `product` is translate or agent."""
+    """Who a session is for, and what it is; `product` is translate or agent.
+
+    Raises ConfigError for names that no store takes: of more than 200 characters, or none of Unicode's.
+    """
 
     session_id: str
     product: str
@@ -43,19 +46,27 @@ class SessionFacts:
     target: str = ""
     tier: str = ""
 
+    def __post_init__(self) -> None:
+        for name in (self.user_id, self.app_id):
+            if len(name) > _LONGEST_NAME or not name.isprintable():
+                raise ConfigError(
+                    f"{name[:20]!r} is no name of a user or application",
+                    hint=f"up to {_LONGEST_NAME} characters that can be printed",
+                )
 
-class Account:
-    """Implements `spend.Account` for one session. Made by `Accounts.open`.
 
-    `codec` tells what its sound comes in, which may be known only once it does; the session's own row is written with
-    its first usage, or at its end.
+class SessionAccount:
+    """Implements `Account` for one session. Made by `Accounts.open`.
+
+    `codec` tells what its sound comes in, "" until that is known; then the session's own row is written, at its end at
+    the latest. Without a `guard` everything goes.
     """
 
     def __init__(
         self,
         facts: SessionFacts,
         *,
-        guard: SessionGuard,
+        guard: SessionGuard | None,
         prices: Prices,
         outbox: Outbox,
         now_ms: Callable[[], int],
@@ -67,55 +78,45 @@ class Account:
         self._meter = UsageMeter(prices=prices, now_ms=now_ms, write=self._write)
         self._begun = False
 
+    @property
+    def reason(self) -> str:
+        return self._guard.reason if self._guard else ""
+
     def ask(self, interval: Interval) -> Verdict:
-        return self._guard.ask(interval)
+        return self._guard.ask(interval) if self._guard else Verdict.GO
 
     def done(self, interval: Interval) -> None:
-        self._guard.done(interval)
+        if self._guard:
+            self._guard.done(interval)
 
-    def used(
-        self,
-        leg: str,
-        engine: str,
-        *,
-        sound_ms: float | None = None,
-        characters: int | None = None,
-        tokens_in: int | None = None,
-        tokens_out: int | None = None,
-        latency_ms: float | None = None,
-        prompt_version: str = "",
-    ) -> None:
-        self._meter.used(
-            leg,
-            engine,
-            sound_ms=sound_ms,
-            characters=characters,
-            tokens_in=tokens_in,
-            tokens_out=tokens_out,
-            latency_ms=latency_ms,
-            prompt_version=prompt_version,
-        )
-        known = {
-            "seconds": None if sound_ms is None else sound_ms / 1000,
-            "characters": characters,
-            "tokens_in": tokens_in,
-            "tokens_out": tokens_out,
-        }
-        quantities = {unit: quantity for unit, quantity in known.items() if quantity is not None}
-        self._guard.used(leg, sound_ms=sound_ms or 0.0, cost_nano=self._prices.cost(engine, quantities).nano or 0)
+    def used(self, leg: str, engine: str, work: Work) -> None:
+        self._meter.used(leg, engine, work)
+        if self._guard:
+            cost_nano = self._prices.cost(engine, work.quantities, at_ms=self._now_ms()).nano
+            self._guard.used(leg, sound_ms=work.sound_ms or 0.0, cost_nano=cost_nano or 0)
 
     def moved(self, leg: str, engine: str, *, place: int, why: str) -> None:
         self._meter.moved(leg, engine, place=place, why=why)
 
     def close_due(self) -> None:
+        if self._codec():
+            self._begin()
         self._meter.close_due()
 
     def close(self) -> None:
         """Write what is left, and that the session is over."""
         self._meter.close()
         self._begin()
-        ended = {"session_id": self.facts.session_id, "ended_ms": self._now_ms(), "outcome": self.outcome}
-        self._outbox.put(SESSION_ENDS, ended)
+        self._outbox.put(
+            SESSION_ENDS,
+            {
+                "session_id": self.facts.session_id,
+                "user_id": self.facts.user_id,
+                "started_ms": self.started_ms,
+                "ended_ms": self._now_ms(),
+                "outcome": self.outcome,
+            },
+        )
 
     def _write(self, row: Row) -> None:
         self._begin()
@@ -152,13 +153,19 @@ class Accounts:
     ) -> None:
         self.database, self.outbox = database, outbox
         self._allowances, self._prices, self._now_ms = allowances, prices, now_ms
-        self._open: set[Account] = set()
+        self._open: set[SessionAccount] = set()
 
     @asynccontextmanager
-    async def open(self, facts: SessionFacts, *, codec: Callable[[], str] = str) -> AsyncIterator[Account]:
+    async def open(
+        self, facts: SessionFacts, *, codec: Callable[[], str] = str, capped: bool = True
+    ) -> AsyncIterator[SessionAccount]:
         """A session's account. Its outcome is what `outcome` was set to, else an error's type, else "done"."""
-        async with self._allowances.session(user_id=facts.user_id, session_id=facts.session_id) as guard:
-            account = Account(
+        async with AsyncExitStack() as stack:
+            guard = None
+            if capped:
+                session = self._allowances.session(user_id=facts.user_id, session_id=facts.session_id)
+                guard = await stack.enter_async_context(session)
+            account = SessionAccount(
                 facts, guard=guard, prices=self._prices, outbox=self.outbox, now_ms=self._now_ms, codec=codec
             )
             self._open.add(account)
@@ -179,50 +186,39 @@ class Accounts:
 
 
 @asynccontextmanager
-async def open_accounts(
-    settings: Callable[[], Settings], *, clock: Clock | None = None, prices: Prices | None = None
-) -> AsyncIterator[Accounts]:
+async def open_accounts(settings: Callable[[], Settings], *, clock: Clock | None = None) -> AsyncIterator[Accounts]:
     """Accounts over the store of the settings, which need not be there. Left, what was written is on disk.
 
     Caps that change while this is open hold at once; another store takes a new start. Raises ConfigError for a store's
-    address that is none, StoreRefused for a store of a newer program.
+    address that is none.
     """
     clock = clock or SystemClock()
     chosen = settings()
     # Steps of the machine's clock make no interval longer or negative.
-    origin_ms = round(time.time() * 1000) - clock.now_ns() // NS_PER_MS
-
-    def now_ms() -> int:
-        return origin_ms + clock.now_ns() // NS_PER_MS
-
+    now_ms, prices = time_of_day_ms(clock), packaged_prices()
     database = Database(chosen.store.url)
     try:
-        # Connecting imports and migrates: not while somebody speaks.
-        with suppress(StoreAway, TimeoutError):
-            async with asyncio.timeout(_CONNECT_S):
-                await database.ready()
         async with (
             open_outbox(database, clock=clock) as outbox,
-            Allowances(database, lambda: settings().spend, clock=clock) as allowances,
+            Allowances(database, lambda: settings().spend, prices=prices, clock=clock, now_ms=now_ms) as allowances,
         ):
             accounts = Accounts(
                 database=database,
                 outbox=outbox,
                 allowances=allowances,
-                prices=prices or packaged_prices(),
+                prices=prices,
                 now_ms=now_ms,
             )
             days = chosen.store.lifetime_days.model_dump()
             tasks = [
                 asyncio.create_task(_tick(accounts, clock)),
+                # It connects at once, which imports and migrates: not while somebody speaks.
                 asyncio.create_task(keep_swept(database, days, clock=clock)),
             ]
             try:
                 yield accounts
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
+                await leave(*tasks)
     finally:
         await database.aclose()
 

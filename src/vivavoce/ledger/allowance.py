@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from vivavoce.clock import NS_PER_MS, Clock, SystemClock
+from vivavoce.clock import Clock, SystemClock, time_of_day_ms
 from vivavoce.config.settings import SpendSettings
 from vivavoce.errors import StoreError
 from vivavoce.ledger.bucket import Buckets, BucketSize, MemoryBuckets
@@ -30,6 +29,7 @@ from vivavoce.ledger.periods import day_of, month_of
 from vivavoce.ledger.prices import Prices, packaged_prices
 from vivavoce.ledger.quotas import Reading, Used, read
 from vivavoce.store.database import Database
+from vivavoce.store.leaving import leave
 
 _log = logging.getLogger(__name__)
 _KEPT_USERS = 10_000
@@ -55,13 +55,13 @@ class Allowances:
         *,
         prices: Prices | None = None,
         clock: Clock | None = None,
-        wall_ms: Callable[[], int] | None = None,
+        now_ms: Callable[[], int] | None = None,
     ) -> None:
-        """`wall_ms` is the time of day, which must not go back."""
+        """`now_ms` is the time of day, which must not go back."""
         self._database, self._spend = database, spend
         self._prices = prices or packaged_prices()
         self._clock: Clock = clock or SystemClock()
-        self._wall_ms = wall_ms or _steady(self._clock)
+        self._now_ms = now_ms or time_of_day_ms(self._clock)
         self._known = spend()
         self._caps = Caps.of(self._known)
         self._buckets = self._make_buckets(self._known.buckets)
@@ -105,19 +105,21 @@ class Allowances:
         others = self._sessions - stored
         users = {guard.user.name: guard.user for guard in self._sessions}
         summed = set(users) if everything else {name for name, user in users.items() if user.stored is None}
-        async with self._database.begin(read_only=True) as connection:
-            reading = await read(
-                connection,
-                now_ms=self._wall_ms(),
-                users=users,
-                summed=summed,
-                without=[guard.session_id for guard in others],
-                sessions=[guard.session_id for guard in others if guard.ended_ns is not None],
-                total=everything and self._caps_now().day_nano > 0,
-            )
-        if everything:
-            ended_ns = self._clock.now_ns()
-            self._sums_due_ns = ended_ns + round((ended_ns - begun_ns) / _SHARE)
+        try:
+            async with self._database.begin(read_only=True) as connection:
+                reading = await read(
+                    connection,
+                    now_ms=self._now_ms(),
+                    users=users,
+                    summed=summed,
+                    without=[guard.session_id for guard in others],
+                    sessions=[guard.session_id for guard in others if guard.ended_ns is not None],
+                    total=everything and self._caps_now().day_nano > 0,
+                )
+        finally:
+            if everything:
+                ended_ns = self._clock.now_ns()
+                self._sums_due_ns = ended_ns + round((ended_ns - begun_ns) / _SHARE)
         self._turn()
         if period == (self._month_ends_ms, self._day_ends_ms):
             self._take(reading, summed, stored)
@@ -130,8 +132,7 @@ class Allowances:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
+            await leave(self._refreshing)
         await self._buckets.aclose()
 
     async def _refresh_always(self) -> None:
@@ -183,7 +184,7 @@ class Allowances:
 
     def _turn(self) -> None:
         """At midnight the day's money is counted anew, and the month's dub at its end."""
-        now_ms = self._wall_ms()
+        now_ms = self._now_ms()
         if now_ms < self._day_ends_ms:
             return
         month = now_ms >= self._month_ends_ms
@@ -200,7 +201,7 @@ class Allowances:
         self._everyone.stored_nano = 0
 
     def _period(self) -> tuple[int, int]:
-        now_ms = self._wall_ms()
+        now_ms = self._now_ms()
         return month_of(now_ms)[1], day_of(now_ms)[1]
 
     def _caps_now(self) -> Caps:
@@ -217,12 +218,6 @@ class Allowances:
     def _size(self) -> BucketSize:
         spend = self._spend()
         return BucketSize(spend.bucket_dub_s, spend.bucket_dub_s_per_hour / 3600)
-
-
-def _steady(clock: Clock) -> Callable[[], int]:
-    """The time of day by a clock that steps of the machine's clock do not move."""
-    origin_ms = round(time.time() * 1000) - clock.now_ns() // NS_PER_MS
-    return lambda: origin_ms + clock.now_ns() // NS_PER_MS
 
 
 def _covers(stored: Used | None, here: Used) -> bool:

@@ -52,6 +52,16 @@ def dollars(usd: Fraction | int | str) -> Amount:
     return Amount(Fraction(usd) * NANO_PER_DOLLAR)
 
 
+def number(value: Fraction | None) -> float | None:
+    """As JSON has it."""
+    return None if value is None else float(value)
+
+
+def thousands(value: Fraction | int) -> str:
+    """A whole number in groups of three digits."""
+    return f"{rounded(Fraction(value)):,}"
+
+
 def decimal(value: Fraction, digits: int, *, sign: bool = False) -> str:
     """A number with so many digits behind the point, halves away from nought; `sign` writes a plus, too."""
     whole = rounded(abs(value) * 10**digits)

@@ -25,7 +25,8 @@ Mix = tuple[tuple[str, Fraction], ...]
 class LegUse:
     """Who serves a leg, and how much of it an hour of speech takes, by unit.
 
-    `rates` are nano-dollars for one of a unit, where they are not those of the engines; `factor` multiplies either.
+    An empty `mix` is of a leg that nobody is known to serve: what it costs is not known either. `rates` are
+    nano-dollars for one of a unit, where they are not those of the engines; `factor` multiplies either.
     """
 
     mix: Mix
@@ -122,6 +123,8 @@ class CostModel:
     def _leg(self, leg: LegUse) -> Amount:
         if leg.rates is not None:
             return _charged(leg.rates, leg.quantities).times(leg.factor)
+        if not leg.mix:
+            return UNKNOWN
         return total(self._engine(engine, leg).times(share * leg.factor) for engine, share in leg.mix)
 
     def _engine(self, engine: str, leg: LegUse) -> Amount:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
-from vivavoce.ledger.amounts import Amount
+from vivavoce.ledger.amounts import Amount, number
 from vivavoce.ledger.assumptions import Assumptions, assumptions
 from vivavoce.ledger.cost_model import CostModel, HourCost, Use, UseCost, standard_use
 from vivavoce.ledger.crossover import Crossover, crossovers
 from vivavoce.ledger.plans import Carried, carried, margin
 from vivavoce.ledger.prices import Fee, Prices
-from vivavoce.ledger.published import Published, Sensitivity, published, sensitivities
+from vivavoce.ledger.published import (
+    Compared,
+    Comparison,
+    Sensitivity,
+    compared_crossover,
+    comparison,
+    published,
+    sensitivities,
+)
 from vivavoce.ledger.what_if import WhatIf, apply
 
 
@@ -28,21 +37,44 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class CostReport:
-    """`published` is None where nothing was published for this profile. `changes` are of each what-if by itself, and
-    `changed` of all together."""
+    """What one use costs at the prices of one moment.
+
+    `published` is None where nothing was published for this use; its own figures are at the prices in force then.
+    `changes` are of each what-if by itself, and `changed` of all together.
+    """
 
     profile: str
     model: CostModel
     given: Assumptions
     use: Use
     cost: UseCost
-    published: Published | None
+    published: Comparison | None
     sensitivities: list[Sensitivity]
     crossovers: list[Crossover]
     plans: list[Fee]
     carried: list[Carried]
     changes: list[Change]
     changed: Change | None
+
+    @property
+    def moved(self) -> bool:
+        """Whether what was published is now reckoned from other prices."""
+        then = self.published
+        if then is None:
+            return False
+        before, now = ([row.cost for row in rows] for rows in (then.sensitivities, self.sensitivities))
+        return before != now or then.margin.here != self._percent_of(then.plan.name)
+
+    @property
+    def day(self) -> str:
+        """Whose prices are in force."""
+        at_ms = self.model.at_ms
+        return "today" if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d}"
+
+    def _percent_of(self, plan: str) -> Fraction | None:
+        fee = self.model.prices.plans.get(plan)
+        left = None if fee is None else margin(fee, self.cost.month)
+        return None if left is None else 100 * left
 
     def margin_points(self, plan: Fee, cost: UseCost) -> Fraction | None:
         """How the margin differs from that of the base, as a share of what the plan brings in."""
@@ -56,11 +88,12 @@ class CostReport:
             "sources": {**self.given.sources, **_sources(self.model, self.use)},
             "use": _use(self.use),
             "base": _cost(self.cost),
-            "published": None if self.published is None else _published(self.published),
+            "published": None if self.published is None else self._published(self.published),
             "sensitivities": [self._sensitivity(row) for row in self.sensitivities],
             "crossovers": [_crossover(each) for each in self.crossovers],
+            "published_crossover": _published_crossover(),
             "plans": [
-                {"name": plan.name, "nano": plan.nano, "margin": _number(margin(plan, self.cost.month))}
+                {"name": plan.name, "nano": plan.nano, "margin": number(margin(plan, self.cost.month))}
                 for plan in self.plans
             ],
             "carried": [_carried(each, self.use) for each in self.carried],
@@ -69,18 +102,28 @@ class CostReport:
         }
 
     def _sensitivity(self, row: Sensitivity) -> dict[str, Any]:
-        said = row.published
         return {
             "name": row.name,
             "what_if": [each.text for each in row.what_ifs],
             "dub_active_hour": row.usd.to_json(),
-            "saved": _number(row.saved),
-            "published_usd": None if said is None else said.usd.text,
-            "published_percent": None if said is None or said.percent is None else said.percent.text,
-            "difference": None if row.difference is None else row.difference.to_json(),
-            "follows": row.follows,
-            "why": row.why,
+            "saved": number(row.saved),
             "margins": self._margins(row.cost),
+        }
+
+    def _published(self, then: Comparison) -> dict[str, Any]:
+        """Each figure as it was written, and beside it the model's at the prices of that day."""
+        cells = {
+            table: {name: _compared(each) for name, each in of_table.items()} for table, of_table in then.cells.items()
+        }
+        return {
+            "source": then.said.source,
+            "at": then.day,
+            "prices": {leg: _identities(then.model, use.mix) for leg, use in then.use.legs.items()},
+            "differs_now": self.moved,
+            **cells,
+            "month_usd": _compared(then.month),
+            "margin_percent": {"plan": then.plan.name, **_compared(then.margin)},
+            "sensitivities": [_compared_row(row) for row in then.sensitivities],
         }
 
     def _change(self, change: Change) -> dict[str, Any]:
@@ -89,15 +132,15 @@ class CostReport:
             "what_if": change.text,
             "use": _use(change.use),
             "after": _cost(change.cost),
-            "saved": _number(saved),
+            "saved": number(saved),
             "margins": self._margins(change.cost),
         }
 
     def _margins(self, cost: UseCost) -> dict[str, dict[str, float | None]]:
         return {
             plan.name: {
-                "margin": _number(margin(plan, cost.month)),
-                "points": _number(self.margin_points(plan, cost)),
+                "margin": number(margin(plan, cost.month)),
+                "points": number(self.margin_points(plan, cost)),
             }
             for plan in self.plans
         }
@@ -107,29 +150,33 @@ def cost_report(
     prices: Prices,
     *,
     profile: str,
+    use: Use | None = None,
     at_ms: float | None = None,
     what_ifs: Sequence[WhatIf] = (),
     plans: Sequence[Fee] = (),
     margins: Sequence[Fraction] = (Fraction(0),),
 ) -> CostReport:
-    """Raises ConfigError for an unknown profile. Without `plans` they are those of the prices."""
-    given, said = assumptions(), published()
+    """Of the profile's heavy user, or of another use. Raises ConfigError for an unknown profile.
+
+    Without `plans` they are those of the prices.
+    """
+    given = assumptions()
     model = CostModel(prices, at_ms=at_ms)
-    use = standard_use(given, profile)
-    compared = profile == said.profile
+    standard = standard_use(given, profile)
+    compared = use is None and profile == published().profile
+    use = standard if use is None else use
     fees = list(plans or prices.plans.values())
     changed = _changed(model, use, what_ifs)
     shown = use if changed is None else changed.use
-    cost = model.cost(use)
     return CostReport(
         profile=profile,
         model=model,
         given=given,
         use=use,
-        cost=cost,
-        published=said if compared else None,
-        sensitivities=sensitivities(model, use, compared=compared),
-        crossovers=crossovers(model, given, use.stt.mix[0][0]),
+        cost=model.cost(use),
+        published=comparison() if compared else None,
+        sensitivities=sensitivities(model, use, compared=False),
+        crossovers=crossovers(model, given, standard.stt.mix[0][0]),
         plans=fees,
         carried=[carried(fee, wanted, shown, model.cost(shown)) for fee in fees for wanted in margins],
         changes=[each for what_if in what_ifs if (each := _changed(model, use, [what_if]))],
@@ -176,19 +223,36 @@ def _cost(cost: UseCost) -> dict[str, Any]:
 
 def _hour(hour: HourCost) -> dict[str, Any]:
     lines: dict[str, Amount] = {**hour.legs, "dub": hour.dub, "subtitles": hour.subtitles}
-    return {name: {**amount.to_json(), "share": _number(amount.share_of(hour.dub))} for name, amount in lines.items()}
+    return {name: {**amount.to_json(), "share": number(amount.share_of(hour.dub))} for name, amount in lines.items()}
 
 
-def _published(said: Published) -> dict[str, Any]:
+def _compared(each: Compared) -> dict[str, Any]:
     return {
-        "source": said.source,
-        "speech_hour_usd": {name: figure.text for name, figure in said.speech_hour_usd.items()},
-        "speech_hour_percent": {name: figure.text for name, figure in said.speech_hour_percent.items()},
-        "active_hour_usd": {name: figure.text for name, figure in said.active_hour_usd.items()},
-        "month_usd": said.month_usd.text,
-        "margin_percent": said.margin_percent.text,
-        "crossover_minutes": said.crossover_minutes.text,
+        "published": each.said.text,
+        "here": float(each.here),
+        "difference": float(each.difference),
+        "follows": each.follows,
+        "why": each.why,
     }
+
+
+def _compared_row(row: Sensitivity) -> dict[str, Any]:
+    said = row.published
+    return {
+        "name": row.name,
+        "published_usd": None if said is None else said.usd.text,
+        "published_percent": None if said is None or said.percent is None else said.percent.text,
+        "dub_active_hour": row.usd.to_json(),
+        "saved": number(row.saved),
+        "difference": None if row.difference is None else row.difference.to_json(),
+        "follows": row.follows,
+        "why": row.why,
+    }
+
+
+def _published_crossover() -> dict[str, Any]:
+    each, said = compared_crossover()
+    return {**_crossover(each), **_compared(said)}
 
 
 def _crossover(each: Crossover) -> dict[str, Any]:
@@ -197,8 +261,8 @@ def _crossover(each: Crossover) -> dict[str, Any]:
         "hosted_nano_minute": float(each.hosted),
         "own_nano_minute": float(each.own),
         "rent_nano_day": float(each.rent),
-        "minutes_a_day": _number(each.minutes),
-        "minutes_a_day_without_own": _number(each.minutes_without_own),
+        "minutes_a_day": number(each.minutes),
+        "minutes_a_day_without_own": number(each.minutes_without_own),
     }
 
 
@@ -206,7 +270,8 @@ def _carried(each: Carried, use: Use) -> dict[str, Any]:
     return {
         "plan": each.plan.name,
         "margin": float(each.margin),
-        "dub_hours": _number(each.dub_hours),
+        "unlimited": each.unlimited,
+        "dub_hours": number(each.dub_hours),
         "dub_minutes": _minutes(each.dub_hours, use),
         "dub_minutes_then_subtitles": _minutes(each.mixed_dub_hours, use),
     }
@@ -214,7 +279,3 @@ def _carried(each: Carried, use: Use) -> dict[str, Any]:
 
 def _minutes(hours: Fraction | None, use: Use) -> float | None:
     return None if hours is None else float(Carried.minutes(hours, use))
-
-
-def _number(value: Fraction | None) -> float | None:
-    return None if value is None else float(value)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from vivavoce.ledger.amounts import decimal, thousands
 from vivavoce.ledger.assumptions import Assumptions
 from vivavoce.ledger.cost_model import CostModel
+from vivavoce.ledger.prices import NANO_PER_DOLLAR, rounded
 
 HOURS_A_DAY = 24
 MINUTES_A_DAY = 1440
@@ -48,6 +50,24 @@ class Crossover:
         """How many machines' rent that is."""
         return self.saved_nano(minutes) / self.rent
 
+    def why_not(self, minutes: Fraction) -> list[str]:
+        """Why a machine does not pay from so many minutes a day, or what else is wrong with them."""
+        if self.minutes is None:
+            return ["a hosted minute is not dearer than one's own"]
+        reasons = []
+        if rounded(self.minutes) != minutes:
+            saved = decimal(self.saved_nano(minutes) / NANO_PER_DOLLAR, 2)
+            machines = decimal(self.machines_saved(minutes), 1)
+            reasons.append(
+                f"{thousands(minutes)} minutes save ${saved}, the rent of {machines} machines and not of one"
+            )
+        if self.own == self.rent_shared and self.minutes_without_own is not None:
+            reasons.append(
+                f"our own price of a minute is that rent shared by {decimal(self.streams, 0)} streams; counted once, "
+                f"it is from {thousands(self.minutes_without_own)} minutes a day"
+            )
+        return reasons
+
     def hosted_day(self, minutes: Fraction) -> Fraction:
         return minutes * self.hosted
 
@@ -57,15 +77,15 @@ class Crossover:
         return machines * self.rent + minutes * self.own
 
 
-def crossovers(model: CostModel, given: Assumptions, hosted: str) -> list[Crossover]:
-    """With the published hosted price first, then with that of `hosted` if it has another one.
+def crossovers(model: CostModel, given: Assumptions, hosted: str | None) -> list[Crossover]:
+    """With the published hosted price first, then with that of the engine `hosted` if it has another one.
 
     What the prices lack, there is no crossover for.
     """
     names = given.crossover
     machine, own = model.prices.machines.get(names["machine"]), _minute(model, names["self_hosted"])
     found: dict[Fraction, Crossover] = {}
-    for name in (names["hosted"], hosted):
+    for name in filter(None, (names["hosted"], hosted)):
         price, minute = model.price(name), _minute(model, name)
         if machine is not None and own is not None and price is not None and minute:
             rent = Fraction(HOURS_A_DAY * machine.nano)

@@ -11,7 +11,7 @@ from typing import Final, Self
 from vivavoce.clock import Clock
 from vivavoce.config.settings import SpendSettings
 from vivavoce.ledger.lease import Lease
-from vivavoce.ledger.prices import Prices, nano_dollars
+from vivavoce.ledger.prices import NANO_PER_DOLLAR, Prices, nano_dollars
 from vivavoce.ledger.quotas import DUB_LEG, MS_PER_MINUTE, Stored, Used
 from vivavoce.ledger.spend import Interval, Verdict
 
@@ -87,7 +87,8 @@ class SessionGuard:
     """Implements `SpendGuard` for one session; made by `Allowances.session`, and open while the session runs.
 
     What is let go is held by an estimate until it is `done`, or `used` tells what it came to. An engine that costs
-    nothing reaches no cap of money; dub is counted by its time, whoever speaks it.
+    nothing reaches no cap of money; one whose price nobody knows adds nothing to it, and stops where it is reached. Dub
+    is counted by its time, whoever speaks it.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class SessionGuard:
         self.session_id, self.user, self.used_here = session_id, user, Used()
         self.ended_ns: int | None = None
         self.in_store = False
+        self.reason = ""
         self._everyone, self._caps, self._turn = everyone, caps, turn
         self._lease, self._prices, self._clock = lease, prices, clock
         self._dub_nano = 0.0
@@ -119,9 +121,11 @@ class SessionGuard:
     def ask(self, interval: Interval) -> Verdict:
         self._turn()
         work = _quantities(interval)
-        cost_nano = self._prices.cost(interval.engine, work).nano or 0
+        known_nano = self._prices.cost(interval.engine, work).nano
+        cost_nano, paid = known_nano or 0, known_nano != 0  # what nobody knows is not for nothing
         dub_ms = 1000.0 * work.get("seconds", 0.0) if interval.leg == DUB_LEG else 0.0
-        if not self._goes(dub_ms, cost_nano):
+        if reached := self._reached(dub_ms, paid=paid):
+            self.reason = reached
             return Verdict.DEGRADE
         if dub_ms or cost_nano:
             self._held.append(_Held(interval, Used(dub_ms, cost_nano)))
@@ -161,17 +165,26 @@ class SessionGuard:
         if self._lease is not None:
             await self._lease.aclose()
 
-    def _goes(self, dub_ms: float, cost_nano: float) -> bool:
+    def _reached(self, dub_ms: float, *, paid: bool) -> str:
+        """The cap in the way, in words that name nobody; "" where it goes."""
         caps = self._caps()
-        over_day = 0 < caps.user_day_nano <= self.user.day_nano or 0 < caps.day_nano <= self._everyone.day_nano
-        over_session = dub_ms and 0 < caps.session_dub_nano <= self._dub_nano
-        if cost_nano and (over_day or over_session):
-            return False
+        if paid:
+            if 0 < caps.user_day_nano <= self.user.day_nano:
+                return f"today's {_dollars(caps.user_day_nano)} is spent; again at 00:00 UTC"
+            if 0 < caps.day_nano <= self._everyone.day_nano:
+                return "what all may spend today is spent; again at 00:00 UTC"
+            if dub_ms and 0 < caps.session_dub_nano <= self._dub_nano:
+                return f"this session's {_dollars(caps.session_dub_nano)} of dub is spent"
         if not dub_ms:
-            return True
+            return ""
         left_ms = self.user.dub_left_ms(caps)
-        leased = self._lease if caps.bucket else None
-        return (left_ms is None or left_ms > 0) and (leased is None or leased.covers(dub_ms / 1000))
+        if left_ms is not None and left_ms <= 0:
+            allowed_ms = self.user.stored.allowed_ms(caps.user_dub_ms) if self.user.stored else None
+            minutes = (allowed_ms or 0.0) / MS_PER_MINUTE
+            return f"this month's {minutes:.1f} minutes of dub are used; again on the 1st, 00:00 UTC"
+        if caps.bucket and self._lease is not None and not self._lease.covers(dub_ms / 1000):
+            return "no more dub at once: the bucket is empty, and fills again"
+        return ""
 
     def _release(self, leg: str, done: Used) -> None:
         """Of what was held for a leg, the oldest first."""
@@ -190,6 +203,12 @@ class SessionGuard:
             self._dub_nano += cost_nano
             if self._lease is not None:
                 self._lease.spend(dub_ms / 1000)
+
+
+def _dollars(nano: int) -> str:
+    """Whole cents with two places, what is less with what it has."""
+    dollars = nano / NANO_PER_DOLLAR
+    return f"${dollars:,.2f}" if nano % (NANO_PER_DOLLAR // 100) == 0 else f"${dollars:g}"
 
 
 def _quantities(interval: Interval) -> dict[str, float]:

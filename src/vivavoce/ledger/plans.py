@@ -16,13 +16,14 @@ class Carried:
 
     `dub_hours` are active hours, all with a dub, after which there is nothing. `mixed_dub_hours` are those with a dub
     where the rest of the month's hours has subtitles: None where subtitles alone cost more than there is. Either is
-    None where a cost is not known, and where it is nothing.
+    None where a cost is not known, and where it is nothing: then the plan is `unlimited`.
     """
 
     plan: Fee
     margin: Fraction
     dub_hours: Fraction | None
     mixed_dub_hours: Fraction | None
+    unlimited: bool = False
 
     @staticmethod
     def minutes(hours: Fraction, use: Use) -> Fraction:
@@ -39,7 +40,7 @@ def carried(plan: Fee, wanted: Fraction, use: Use, cost: UseCost) -> Carried:
     left = plan.nano * (1 - wanted)
     dub, subtitles = cost.active_hour.dub, cost.active_hour.subtitles
     if not dub.whole or not dub.nano:
-        return Carried(plan, wanted, None, None)
+        return Carried(plan, wanted, None, None, unlimited=dub.whole)
     over = left - subtitles.nano * use.hours
     voice = dub.nano - subtitles.nano
     mixed = None

@@ -11,9 +11,12 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from vivavoce.ledger.amounts import Amount, decimal, dollars
-from vivavoce.ledger.cost_model import CostModel, Use, UseCost
-from vivavoce.ledger.prices import NANO_PER_DOLLAR, packaged_prices
+from vivavoce.ledger.amounts import Amount, decimal, dollars, percent
+from vivavoce.ledger.assumptions import assumptions
+from vivavoce.ledger.cost_model import CostModel, Use, UseCost, standard_use
+from vivavoce.ledger.crossover import Crossover, crossovers
+from vivavoce.ledger.plans import margin
+from vivavoce.ledger.prices import NANO_PER_DOLLAR, Fee, packaged_prices
 from vivavoce.ledger.what_if import Known, WhatIf, apply, parse_what_ifs
 
 CENT_NANO = NANO_PER_DOLLAR // 100
@@ -101,6 +104,86 @@ class Sensitivity:
         return abs(self.difference.nano) <= CENT_NANO and not self.published.implied
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A published figure, and in the same unit what the model makes of it.
+
+    It `follows` where it is the model's as rounded, or within a cent of it, or comes from published figures as rounded.
+    """
+
+    said: Figure
+    here: Fraction
+    follows: bool
+    why: str = ""
+
+    @property
+    def difference(self) -> Fraction:
+        """The model's figure less the published one."""
+        return self.here - self.said.value
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was published beside what the model makes of the packaged prices that were in force then.
+
+    `cells` are those of the tables of an hour of speech and of an active hour, by the table's name in `Published`.
+    """
+
+    said: Published
+    model: CostModel
+    use: Use
+    cost: UseCost
+    sensitivities: list[Sensitivity]
+    cells: Mapping[str, Mapping[str, Compared]]
+    month: Compared
+    plan: Fee
+    margin: Compared
+
+    @property
+    def day(self) -> str:
+        return f"{datetime.fromtimestamp(self.said.at_ms / 1000, UTC):%Y-%m-%d}"
+
+
+@cache
+def comparison() -> Comparison:
+    """All but the crossover, which belongs to no profile."""
+    said = published()
+    model, use = _model(said), standard_use(assumptions(), said.profile)
+    cost, plan = model.cost(use), model.prices.plans[said.plan]
+    hour, active = cost.speech_hour, cost.active_hour
+    usd = {**hour.legs, "dub": hour.dub, "subtitles": hour.subtitles}
+    return Comparison(
+        said=said,
+        model=model,
+        use=use,
+        cost=cost,
+        sensitivities=sensitivities(model, use, compared=True),
+        cells={
+            "speech_hour_usd": {name: _usd(figure, usd[name]) for name, figure in said.speech_hour_usd.items()},
+            "speech_hour_percent": {
+                name: _compared(figure, 100 * usd[name].nano / hour.dub.nano)
+                for name, figure in said.speech_hour_percent.items()
+            },
+            "active_hour_usd": {
+                name: _usd(figure, {"dub": active.dub, "subtitles": active.subtitles}[name])
+                for name, figure in said.active_hour_usd.items()
+            },
+        },
+        month=_usd(said.month_usd, cost.month),
+        plan=plan,
+        margin=_margin(said, plan, cost.month),
+    )
+
+
+@cache
+def compared_crossover() -> tuple[Crossover, Compared]:
+    """With the published hosted price. Raises LookupError where the packaged prices lack what it takes."""
+    said = published()
+    each, *_ = crossovers(_model(said), assumptions(), None)
+    reasons = "; ".join(each.why_not(said.crossover_minutes.value))
+    return each, _compared(said.crossover_minutes, each.minutes or Fraction(0), reasons)
+
+
 @cache
 def published() -> Published:
     """Those of `published.toml`."""
@@ -124,6 +207,33 @@ def published() -> Published:
 def sensitivities(model: CostModel, use: Use, *, compared: bool) -> list[Sensitivity]:
     """Every published row, reckoned from a use; `compared` where it is the one that the figures were published for."""
     return [_sensitivity(model, use, row, compared) for row in published().rows]
+
+
+def _model(said: Published) -> CostModel:
+    return CostModel(packaged_prices(), at_ms=said.at_ms)
+
+
+def _compared(said: Figure, here: Fraction, why: str = "") -> Compared:
+    return Compared(said, here, said.is_rounded_from(here), why)
+
+
+def _usd(said: Figure, here: Amount) -> Compared:
+    near = abs(here.usd - said.value) <= Fraction(CENT_NANO, NANO_PER_DOLLAR)
+    return Compared(said, here.usd, near or said.is_rounded_from(here.usd))
+
+
+def _margin(said: Published, plan: Fee, month: Amount) -> Compared:
+    here = 100 * (margin(plan, month) or Fraction(0))
+    if said.margin_percent.is_rounded_from(here):
+        return Compared(said.margin_percent, here, follows=True)
+    of_rounded = 1 - said.month_usd.value * NANO_PER_DOLLAR / plan.nano
+    usd = decimal(Fraction(plan.nano, NANO_PER_DOLLAR), 0)
+    why = (
+        f"{decimal(said.margin_percent.value, 0)} % is what ${said.month_usd.text}, as rounded, leaves of ${usd} "
+        f"({percent(of_rounded)})"
+    )
+    follows = said.margin_percent.is_rounded_from(100 * of_rounded)
+    return Compared(said.margin_percent, here, follows, why if follows else f"the cells give {decimal(here, 1)} %")
 
 
 def _sensitivity(model: CostModel, use: Use, row: Row, compared: bool) -> Sensitivity:

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Select, and_, case, cast, delete, func, liter
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from vivavoce.errors import ConfigError
 from vivavoce.ledger.periods import day_of, month_of
 from vivavoce.store.database import Database
 from vivavoce.store.tables import QUOTAS, TOP_UPS, USAGE
@@ -115,11 +116,21 @@ async def set_quota(database: Database, user: str, dub_ms: int | None, *, now_ms
 
 
 async def top_up(database: Database, user: str, dub_ms: int, *, id: str, now_ms: int) -> bool:
-    """More dub for this month; False where that top-up, by its id, was there before."""
+    """More dub for this month; False where that top-up, by its id, was there before.
+
+    Raises ConfigError where one of that id was there, and was another.
+    """
     row = {"id": id, "user_id": user, "dub_ms": dub_ms, "at_ms": now_ms}
+    there = select(TOP_UPS.c.user_id, TOP_UPS.c.dub_ms).where(TOP_UPS.c.id == id)
     async with database.begin() as connection:
         made = _insert(database)(TOP_UPS).values(row).on_conflict_do_nothing().returning(TOP_UPS.c.id)
-        return (await connection.execute(made)).first() is not None
+        if (await connection.execute(made)).first() is not None:
+            return True
+        known = (await connection.execute(there)).one()
+    if tuple(known) != (user, dub_ms):
+        of = "of another user" if known.user_id != user else f"of {known.dub_ms / MS_PER_MINUTE:g} minutes"
+        raise ConfigError(f"{id} is a top-up {of}: nothing changed", hint="every payment has an id of its own")
+    return False
 
 
 async def users_of_month(connection: AsyncConnection, *, now_ms: int) -> list[str]:

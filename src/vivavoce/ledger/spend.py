@@ -27,6 +27,11 @@ class Interval:
 
 
 class SpendGuard(Protocol):
+    @property
+    def reason(self) -> str:
+        """The cap that the last answer of DEGRADE was for, and when it ends, in words for whoever listens."""
+        ...
+
     def ask(self, interval: Interval) -> Verdict:
         """Whether to have this done. What was answered with GO counts as spent."""
         ...

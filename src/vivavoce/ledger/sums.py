@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Subquery, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from vivavoce.ledger.amounts import UNKNOWN, Amount
+from vivavoce.ledger.prices import Prices
 from vivavoce.store.tables import USAGE
 
 DAY_MS: Final = 86_400_000
@@ -64,6 +67,27 @@ class Sum:
     cost_nano: int
     quantities: Mapping[str, int]
     counted: Mapping[str, int]
+
+    @property
+    def cost(self) -> Amount:
+        return Amount(Fraction(self.cost_nano), whole=not self.unpriced)
+
+    def counts(self, quantity: str) -> bool:
+        """Whether every row has it."""
+        return self.counted[quantity] == self.rows
+
+    def repriced(self, prices: Prices, *, at_ms: float | None = None) -> Amount:
+        """The same at the price in force at a moment, or now; unknown where a row lacks what is charged for."""
+        price = prices.price(self.engine, at_ms=at_ms)
+        if price is None:
+            return UNKNOWN
+        nano = Fraction(0)
+        for charge in price.charges:
+            name, many = ("sound_ms", 1000) if charge.unit == "seconds" else (charge.unit, 1)
+            if not self.counts(name):
+                return UNKNOWN
+            nano += charge.rate * self.quantities[name] / many
+        return Amount(nano)
 
 
 async def read_sums(connection: AsyncConnection, scope: Scope, of: ColumnElement[Any]) -> list[Sum]:

@@ -8,38 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from vivavoce.contract.stats import quantile
 from vivavoce.ledger.prices import Prices
 
 Row = Mapping[str, object]
+T = TypeVar("T", int, float)
 
 INTERVAL_MS: Final = 10_000
 """A row is closed once it is so old: what is lost with a process that is killed is at most this and a second."""
-LONGEST_MS: Final = 60_000
 _TOLD_MS: Final = 1000.0
 _MOST_LATENCIES: Final = 1000
 
 
-class Meter(Protocol):
-    def used(
-        self,
-        leg: str,
-        engine: str,
-        *,
-        sound_ms: float | None = None,
-        characters: int | None = None,
-        tokens_in: int | None = None,
-        tokens_out: int | None = None,
-        latency_ms: float | None = None,
-        prompt_version: str = "",
-    ) -> None:
-        """Work was done; a latency is that of an answer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What an engine did; a latency is that of an answer.
 
-        A quantity that nobody knows is None, and so is the cost where the engine charges for it.
-        """
-        ...
+    A quantity that nobody knows is None, and then nobody knows what the work cost, where the engine charges by it.
+    """
+
+    sound_ms: float | None = None
+    characters: int | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    latency_ms: float | None = None
+    prompt_version: str = ""
+
+    @property
+    def quantities(self) -> dict[str, float]:
+        """Those that are known, by the units of prices."""
+        found = {
+            "seconds": None if self.sound_ms is None else self.sound_ms / 1000,
+            "characters": self.characters,
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+        }
+        return {unit: quantity for unit, quantity in found.items() if quantity is not None}
+
+
+class Meter(Protocol):
+    def used(self, leg: str, engine: str, work: Work) -> None: ...
 
     def moved(self, leg: str, engine: str, *, place: int, why: str) -> None:
         """The leg is this engine's from now on, the `place`th of its order; `why` is "" for a first choice."""
@@ -49,7 +59,7 @@ class Meter(Protocol):
 class Unmetered:
     """Implements `Meter` for what nobody pays or asks about."""
 
-    def used(self, leg: str, engine: str, **work: object) -> None:
+    def used(self, leg: str, engine: str, work: Work) -> None:
         pass
 
     def moved(self, leg: str, engine: str, *, place: int, why: str) -> None:
@@ -76,7 +86,7 @@ class SoundMeter:
     def tell(self) -> None:
         """Tell what was added since the last time; to be called at the end, too."""
         if self._sound_ms:
-            self._meter.used(self._leg, self._engine, sound_ms=self._sound_ms)
+            self._meter.used(self._leg, self._engine, Work(sound_ms=self._sound_ms))
             self._sound_ms = 0.0
 
 
@@ -93,12 +103,13 @@ class _Tally:
     latencies_ms: list[float] = field(default_factory=list)
 
 
-_Key = tuple[str, str, str]
+_Key = tuple[str, str, str, bool]
+"""Leg, engine, version of the prompt, and whether tokens were told: what is known is not mixed with what is not."""
 
 
 class UsageMeter:
     """Implements `Meter` for one session. `write` takes rows of `usage_ledger` without what is the session's alone;
-    `now_ms` is the time of day.
+    `now_ms` is the time of day, which must not go back.
 
     `close_due` is to be called about once a second, `close` at the session's end. One that does nothing writes nothing.
     """
@@ -117,36 +128,21 @@ class UsageMeter:
         self._moves: dict[tuple[str, str], tuple[int, str]] = {}
         self._rows = 0
 
-    def used(
-        self,
-        leg: str,
-        engine: str,
-        *,
-        sound_ms: float | None = None,
-        characters: int | None = None,
-        tokens_in: int | None = None,
-        tokens_out: int | None = None,
-        latency_ms: float | None = None,
-        prompt_version: str = "",
-    ) -> None:
-        key = (leg, engine, prompt_version)
+    def used(self, leg: str, engine: str, work: Work) -> None:
+        key = (leg, engine, work.prompt_version, work.tokens_in is not None)
         tally = self._tallies.get(key)
         if tally is None:
             place, why = self._moves.get((leg, engine), (1, ""))
             self._moves[leg, engine] = place, ""  # told once, so that rows with a reason are moves
             tally = self._tallies[key] = _Tally(self._now_ms(), place, why)
-        if sound_ms is not None:
-            tally.sound_ms = (tally.sound_ms or 0.0) + sound_ms
-        if characters is not None:
-            tally.characters = (tally.characters or 0) + characters
-        if tokens_in is not None:
-            tally.tokens_in = (tally.tokens_in or 0) + tokens_in
-        if tokens_out is not None:
-            tally.tokens_out = (tally.tokens_out or 0) + tokens_out
-        if latency_ms is not None:
+        tally.sound_ms = _sum(tally.sound_ms, work.sound_ms)
+        tally.characters = _sum(tally.characters, work.characters)
+        tally.tokens_in = _sum(tally.tokens_in, work.tokens_in)
+        tally.tokens_out = _sum(tally.tokens_out, work.tokens_out)
+        if work.latency_ms is not None:
             tally.asked += 1
             if len(tally.latencies_ms) < _MOST_LATENCIES:
-                tally.latencies_ms.append(latency_ms)
+                tally.latencies_ms.append(work.latency_ms)
 
     def moved(self, leg: str, engine: str, *, place: int, why: str) -> None:
         self._moves[leg, engine] = place, why
@@ -167,22 +163,22 @@ class UsageMeter:
             self._close(key, now_ms)
 
     def _close(self, key: _Key, now_ms: int) -> None:
-        tally, (leg, engine, prompt_version) = self._tallies.pop(key), key
+        tally, (leg, engine, prompt_version, _) = self._tallies.pop(key), key
         sound_ms = None if tally.sound_ms is None else round(tally.sound_ms)
-        known = {
-            "seconds": None if sound_ms is None else sound_ms / 1000,
-            "characters": tally.characters,
-            "tokens_in": tally.tokens_in,
-            "tokens_out": tally.tokens_out,
-        }
-        cost = self._prices.cost(engine, {unit: quantity for unit, quantity in known.items() if quantity is not None})
+        done = Work(
+            sound_ms=sound_ms,
+            characters=tally.characters,
+            tokens_in=tally.tokens_in,
+            tokens_out=tally.tokens_out,
+        )
+        cost = self._prices.cost(engine, done.quantities, at_ms=tally.since_ms)
         ordered = sorted(tally.latencies_ms)
         self._rows += 1
         self._write(
             {
                 "number": self._rows,
                 "at_ms": tally.since_ms,
-                "interval_ms": min(max(0, now_ms - tally.since_ms), LONGEST_MS),
+                "interval_ms": now_ms - tally.since_ms,
                 "leg": leg,
                 "engine": engine,
                 "prompt_version": prompt_version,
@@ -199,3 +195,10 @@ class UsageMeter:
                 "why": tally.why,
             }
         )
+
+
+def _sum(so_far: T | None, more: T | None) -> T | None:
+    """Of what is known; None where nothing is."""
+    if so_far is None or more is None:
+        return more if so_far is None else so_far
+    return so_far + more

@@ -76,6 +76,15 @@ class UsageReport:
         return sum(line.cost_nano for line in self.lines)
 
     @property
+    def prices(self) -> dict[str, int]:
+        """What is known of the cost by the price's identity."""
+        found: dict[str, int] = {}
+        for line in self.lines:
+            for price, nano in line.prices.items():
+                found[price] = found.get(price, 0) + nano
+        return found
+
+    @property
     def rows(self) -> int:
         return sum(line.rows for line in self.lines)
 

@@ -15,11 +15,13 @@ _NOTHING_S = 1e-6
 class Grants:
     """Seconds of sound that each engine may recognise, for one stream.
 
-    Who was refused is left out for a minute: a leg does not go to and fro between two who may do little.
+    Who was refused is left out for a minute: a leg does not go to and fro between two who may do little. `reason` is
+    the guard's, of the last refusal.
     """
 
     def __init__(self, guard: SpendGuard | None, leg: str) -> None:
         self._guard, self._leg = guard, leg
+        self.reason = ""
         self._loop = asyncio.get_running_loop()
         self._left_s: dict[str, float] = {}
         self._out_until_s: dict[str, float] = {}
@@ -45,6 +47,7 @@ class Grants:
             self._left_s[engine] = self._left_s.get(engine, 0.0) + INTERVAL_S
             return True
         self._out_until_s[engine] = self._loop.time() + _LEFT_OUT_S
+        self.reason = self._guard.reason
         return False
 
     def spend(self, engine: str, seconds: float) -> bool:

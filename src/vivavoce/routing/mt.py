@@ -19,7 +19,7 @@ from vivavoce.errors import (
     VivavoceError,
 )
 from vivavoce.ledger.spend import Interval, SpendGuard, Verdict
-from vivavoce.ledger.usage import UNMETERED, Meter
+from vivavoce.ledger.usage import UNMETERED, Meter, Work
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.values import Clause, TextChunk, TokenUsage
 from vivavoce.routing.engines import Engines, lacking
@@ -59,7 +59,7 @@ class RoutedTranslator:
             tried.add(name)
             interval = Interval(self._route.leg, name, len(clause.text), "characters")
             if self._guard is not None and self._guard.ask(interval) is Verdict.DEGRADE:
-                error = LegCapped("the cap of what may be spent on translation is reached")
+                error = LegCapped(self._guard.reason)
                 continue
             if not self._down:
                 self._goes_to(name, str(error) if error else "the better choice now", error)
@@ -80,15 +80,14 @@ class RoutedTranslator:
                 latency_ms = 1000.0 * (loop.time() - begun_s)
                 self._route.succeeded(name, latency_ms)
                 self._goes_to(name, "tried again")
-                self._meter.used(
-                    self._route.leg,
-                    name,
+                work = Work(
                     characters=len(clause.text),
                     tokens_in=usage.tokens_in if usage else None,
                     tokens_out=usage.tokens_out if usage else None,
                     latency_ms=latency_ms,
                     prompt_version=getattr(engine, "prompt_version", ""),
                 )
+                self._meter.used(self._route.leg, name, work)
                 yield TextChunk(text, clause.epoch, last=True, usage=usage)
                 return
             finally:

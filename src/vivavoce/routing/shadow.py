@@ -64,8 +64,8 @@ def drawn(session: str, engine: str, share: float) -> bool:
 class Shadows:
     """The shadows of one session. A leg that none was drawn for is given back as it is.
 
-    `session` is an identifier without meaning, by which rows are erased. `make` gives an engine's leg, and is pickled
-    where an embedded one was drawn; `hosted` tells which are not.
+    `session` is an identifier without meaning; by it and by `user` rows are erased. `make` gives an engine's leg, and
+    is pickled where an embedded one was drawn; `hosted` tells which are not.
     """
 
     def __init__(
@@ -73,12 +73,14 @@ class Shadows:
         routes: Mapping[str, RouteSettings],
         *,
         session: str,
+        user: str = "",
         consent: Consent,
         make: Make,
         hosted: Callable[[str], bool],
         clock: Clock,
     ) -> None:
         self._routes, self.session, self._make, self._hosted, self._clock = routes, session, make, hosted, clock
+        self._user = user
         self._tasks: set[asyncio.Task[None]] = set()
         self._engines: dict[tuple[str, str], Any] = {}
         self._mt: list[Mirror] | None = None
@@ -160,7 +162,7 @@ class Shadows:
         for name in self.drawn[leg]:
             voice = self._routes[leg].voices.get(opening.voice, {}).get(name, "")
             own = Opening(opening.language, opening.rate_hz, opening.keyterms, voice)
-            run = Run(self.session, leg, self._first(leg), name, own, time.time())
+            run = Run(self.session, leg, self._first(leg), name, own, time.time(), user=self._user)
             self.runs.append(run)
             if not self._hosted(name):
                 mirrors.append(Recording(run))

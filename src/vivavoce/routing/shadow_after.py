@@ -110,6 +110,7 @@ def rows_of(run: Run, judge: Judge | None) -> list[Row]:
 def void_row(run: Run, why: str) -> Row:
     return Row(
         session_id=run.session,
+        user_id=run.user,
         leg=run.leg,
         shadow=run.engine,
         primary_engine=run.primary_engine,

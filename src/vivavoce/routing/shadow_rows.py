@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from vivavoce.store.database import Database
 from vivavoce.store.tables import SHADOW_RESULTS
@@ -24,6 +24,7 @@ class Row:
     """
 
     session_id: str
+    user_id: str = ""
     leg: str
     shadow: str
     primary_engine: str
@@ -72,17 +73,6 @@ async def read_rows(database: Database, *, since_ms: int = 0, leg: str = "") -> 
     async with database.begin(read_only=True) as connection:
         found = (await connection.execute(wanted)).mappings().all()
     return [_row(record) for record in found]
-
-
-async def erase_rows(database: Database, session_id: str) -> int:
-    """Delete a session's rows and say how many there were. Raises StoreError.
-
-    What a spool still holds of it comes later; `vivavoce.store.erasure.erase_session` keeps that out, too.
-    """
-    async with database.begin() as connection:
-        erased = await connection.execute(delete(SHADOW_RESULTS).where(SHADOW_RESULTS.c.session_id == session_id))
-    await database.scrub()
-    return erased.rowcount
 
 
 def _row(record: Mapping[Any, Any]) -> Row:

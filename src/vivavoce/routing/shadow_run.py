@@ -40,6 +40,7 @@ class Run:
     shadow: dict[int, Half] = field(default_factory=dict)
     declined: set[int] = field(default_factory=set)
     foreign: bool = False
+    user: str = ""
 
     def answered(self, half: Half) -> None:
         """Take what the shadow made."""

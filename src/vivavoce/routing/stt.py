@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import LegCapped, LegError, LegLost, LegTimeout
 from vivavoce.ledger.spend import SpendGuard
-from vivavoce.ledger.usage import UNMETERED, Meter, SoundMeter
+from vivavoce.ledger.usage import UNMETERED, Meter, SoundMeter, Work
 from vivavoce.legs.stt import SpeechToText, SttStream
 from vivavoce.legs.values import Hypothesis, Word
 from vivavoce.routing.engines import Engines, Openings, until
@@ -30,7 +30,6 @@ _HURRIED_MS, _HURRY_MS, _LEAST_MS = 2000.0, 200.0, 700.0
 """Who takes over in mid-speech and speaks only when asked is asked so often for so long, or until words are committed:
 what the one before had said of them is lost, and the listener waits. Sound shorter than the last is not asked about.
 """
-_CAPPED = "the cap of what may be spent on recognition is reached"
 _AUTO = "auto"
 
 
@@ -148,7 +147,7 @@ class RoutedSttStream:
             self._recover()
             return
         if not self._grants.spend(serving.engine, pcm.duration_ms / 1000):
-            self._fail(serving, LegCapped(_CAPPED))
+            self._fail(serving, LegCapped(self._grants.reason))
             return
         try:
             await serving.stream.push(pcm, voiced=voiced)
@@ -298,10 +297,10 @@ class RoutedSttStream:
         try:
             name, stream = await self._openings.join(tried=tried, take=self._replay, admit=self._grants.admit)
         except LegError as last:
-            self._give_up(failed, error or (LegCapped(_CAPPED) if self._grants.refused else last))
+            self._give_up(failed, error or (LegCapped(self._grants.reason) if self._grants.refused else last))
         else:
             self._go_on(self._serve(name, stream, self._route.why(name, error)))
-            self._meter.used(self._route.leg, name, sound_ms=sum(sound.pcm.duration_ms for sound in self._sound))
+            self._meter.used(self._route.leg, name, Work(sound_ms=sum(sound.pcm.duration_ms for sound in self._sound)))
             self._route.switched(failed, name, str(error) if error else "tried again")
         finally:
             self._joining = self._recovering = None
@@ -341,7 +340,7 @@ class RoutedSttStream:
             self._asked = None
             self._disarm()
             self._route.succeeded(serving.engine, latency_ms)
-            self._meter.used(self._route.leg, serving.engine, sound_ms=0.0, latency_ms=latency_ms)
+            self._meter.used(self._route.leg, serving.engine, Work(sound_ms=0.0, latency_ms=latency_ms))
 
     def _watch(self, serving: _Serving, pushed_ms: float, voiced: bool) -> None:
         """Count for how long speech was heard of which nothing was said; sound that comes at once takes no time."""

@@ -17,7 +17,7 @@ import numpy as np
 from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import LegCapped, LegError, LegLost, LegTimeout
 from vivavoce.ledger.spend import Interval, SpendGuard, Verdict
-from vivavoce.ledger.usage import UNMETERED, Meter, SoundMeter
+from vivavoce.ledger.usage import UNMETERED, Meter, SoundMeter, Work
 from vivavoce.legs.tts import SpeechStream, Synthesizer
 from vivavoce.legs.values import SpeechChunk
 from vivavoce.routing.engines import Engines, Openings, until
@@ -147,7 +147,7 @@ class RoutedSpeechStream:
             return
         interval = Interval(self._route.leg, serving.engine, len(text), "characters")
         if self._guard is not None and self._guard.ask(interval) is Verdict.DEGRADE:
-            raise LegCapped("the cap of what may be spent on the dub is reached")
+            raise LegCapped(self._guard.reason)
         said = self._said.setdefault(epoch, _Said())
         said.texts.append(text)
         said.granted.append(interval)
@@ -158,7 +158,7 @@ class RoutedSpeechStream:
         except LegError as error:
             self._fail(serving, error)
         else:
-            self._meter.used(self._route.leg, serving.engine, characters=len(text), sound_ms=0.0)
+            self._meter.used(self._route.leg, serving.engine, Work(characters=len(text), sound_ms=0.0))
 
     async def flush(self, epoch: int) -> None:
         while self._recovering is not None:
@@ -292,7 +292,7 @@ class RoutedSpeechStream:
         else:
             self._serve(name, stream, self._route.why(name, error))
             again = sum(len(text) for said in self._said.values() for text in said.texts)
-            self._meter.used(self._route.leg, name, characters=again, sound_ms=0.0)
+            self._meter.used(self._route.leg, name, Work(characters=again, sound_ms=0.0))
             self._watch()
             self._route.switched(failed, name, str(error))
         finally:
@@ -332,7 +332,7 @@ class RoutedSpeechStream:
         latency_ms = 1000.0 * (now_s - (said.since_s or 0.0)) if asked else None
         self._route.succeeded(serving.engine, latency_ms)
         if latency_ms is not None:
-            self._meter.used(self._route.leg, serving.engine, sound_ms=0.0, latency_ms=latency_ms)
+            self._meter.used(self._route.leg, serving.engine, Work(sound_ms=0.0, latency_ms=latency_ms))
         if chunk.text:
             said.begun.append(chunk.text)
         if chunk.words is not None:

@@ -31,12 +31,13 @@ _POSTGRES: Final = {
     "tcp_user_timeout": "10000",
     "application_name": "vivavoce",
 }
-_POSTGRES_OPTIONS: Final = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=60s"
 # Of SQLite's result codes: what another attempt may get past (busy, locked, no memory, read-only, interrupted, I/O,
 # full, cannot open, protocol).
 _SQLITE_AWAY: Final = frozenset({5, 6, 7, 8, 9, 10, 13, 14, 15})
-# Of SQLSTATE's classes: the data or the statement is at fault, and remains so.
-_REFUSED: Final = frozenset({"0A", "21", "22", "23", "42", "44"})
+# Of SQLSTATE's classes: the state of the connection, the server or the transaction is at fault (connection, read-only,
+# prepared statement gone, let in, database missing, schema missing, rolled back, resources, locked, stopped, I/O). The
+# others, a trigger's own among them, are the data's or the statement's, and remain.
+_POSTGRES_AWAY: Final = frozenset({"08", "25", "26", "28", "3D", "3F", "40", "53", "55", "57", "58"})
 
 
 class Database:
@@ -168,7 +169,7 @@ class Database:
         code = getattr(cause, "sqlite_errorcode", None)
         reason = getattr(cause, "sqlite_errorname", None) or " ".join(filter(None, (type(cause).__name__, state)))
         if state is not None:
-            away = state[:2] not in _REFUSED
+            away = state[:2] in _POSTGRES_AWAY
         elif code is not None:
             away = code & 0xFF in _SQLITE_AWAY
         elif self.dialect == "postgresql" and isinstance(error, exc.DBAPIError):

@@ -6,6 +6,7 @@ taken is gone from the disk. Folders are their owner's alone (0700), and so are 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -17,6 +18,8 @@ from typing import Final
 
 SEGMENT_BYTES: Final = 4 << 20
 PIECE_BYTES: Final = 1 << 17
+PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What keeps a segment from being read that is nothing of its own."""
 _SUFFIX: Final = ".rows"
 
 
@@ -60,14 +63,11 @@ class Journal:
         file = self._begin_segment() if self._file is None else self._file
         segment = self._segments[-1]
         try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(file, rest) :]
-            os.fsync(file)
+            write_whole(file, data, length=segment.length)
+            if os.fstat(file).st_nlink == 0:
+                raise FileNotFoundError(errno.ENOENT, "removed while it was written", str(segment.path))
         except OSError:
             # The kernel may count pages as written that it failed to write, so that this file cannot be relied on.
-            with suppress(OSError):
-                os.ftruncate(file, segment.length)
             self._stop_writing()
             raise
         segment.length += len(data)
@@ -76,14 +76,16 @@ class Journal:
     def peek(self) -> bytes:
         """The first whole lines that have not been taken, some 128 KiB of them or one; b"" where there are none.
 
-        Raises OSError for a segment that cannot be read, which is then left where it is and passed over.
+        Raises OSError for a segment that cannot be read, which is then left where it is and passed over, unless the
+        reason is one of `PASSING`.
         """
         while self._segments:
             segment = self._segments[0]
             try:
                 piece = _whole_lines(segment, self._position)
-            except OSError:
-                self._pass_over()
+            except OSError as error:
+                if error.errno not in PASSING:
+                    self._pass_over()
                 raise
             if piece or self._is_written(segment):
                 return piece
@@ -120,8 +122,12 @@ class Journal:
                 for segment in self._segments:
                     segment.path.unlink(missing_ok=True)
                 self._folder.rmdir()
-        os.close(self._lock)
-        self._lock = None
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+        self._lock = self._folder = None
 
     def _begin_segment(self) -> int:
         folder = self._own_folder()
@@ -137,26 +143,36 @@ class Journal:
         return file
 
     def _own_folder(self) -> Path:
-        if self._folder is not None:
+        if self._folder is not None and self._folder.exists():
             return self._folder
+        self._unlock()
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = self._spool / f"{time.time_ns() // 1_000_000:013}-{os.getpid()}"
         folder.mkdir(mode=0o700)
-        _sync_folder(self._spool)
-        self._lock = _locked(folder)
+        try:
+            _sync_folder(self._spool)
+            self._lock = _locked(folder)
+        except OSError:
+            with suppress(OSError):
+                folder.rmdir()
+            raise
         if self._lock is None:
             raise FileExistsError(f"{folder} was adopted before it was used")
         self._folder = folder
         return folder
 
     def _stop_writing(self) -> None:
+        if self._file is not None:
+            self._end_file()
+            if self._segments[-1].length == 0:
+                with suppress(OSError):
+                    self._segments.pop().path.unlink()
+
+    def _end_file(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             with suppress(OSError):
                 os.close(file)
-            if self._segments[-1].length == 0:
-                with suppress(OSError):
-                    self._segments.pop().path.unlink()
 
     def _is_written(self, segment: _Segment) -> bool:
         return self._file is not None and segment is self._segments[-1]
@@ -167,17 +183,32 @@ class Journal:
         path.unlink(missing_ok=True)
 
     def _pass_over(self) -> None:
+        if self._is_written(self._segments[0]):
+            self._end_file()
         segment = self._segments.popleft()
         self.taken_bytes += segment.length - self._position
         self._position = 0
 
 
 def journals(spool: Path) -> list[Path]:
-    """The folders of all journals, the oldest first; empty where there is no such spool. Raises OSError."""
+    """The folders of all journals, the oldest first; none where there is no such spool, or it cannot be read."""
     try:
         return sorted(path for path in spool.iterdir() if path.is_dir())
-    except FileNotFoundError:
+    except OSError:
         return []
+
+
+def write_whole(file: int, data: bytes, *, length: int) -> None:
+    """Add to a file that is `length` long, and wait until the disk has it; where OSError is raised, it is cut back."""
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(file, rest) :]
+        os.fsync(file)
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(file, length)
+        raise
 
 
 def _locked(folder: Path) -> int | None:

@@ -24,6 +24,7 @@ from vivavoce.store.tables import (
     STATES,
     TOP_UPS,
     USAGE,
+    moment_of,
 )
 
 TOMBSTONE_DAYS: Final = 30
@@ -34,17 +35,8 @@ _EVERY_NS: Final = 3_600 * 10**9
 _LOG: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 5000
 _MOMENTS: Final[Mapping[str, Column[int]]] = {
-    table.name: column
-    for table, column in (
-        (SESSIONS, SESSIONS.c.started_ms),
-        (USAGE, USAGE.c.at_ms),
-        (SIGNALS, SIGNALS.c.at_ms),
-        (NUDGES, NUDGES.c.at_ms),
-        (TOP_UPS, TOP_UPS.c.at_ms),
-        (SHADOW_RESULTS, SHADOW_RESULTS.c.at_ms),
-        (EVALS, EVALS.c.at_ms),
-        (CORRECTIONS, CORRECTIONS.c.at_ms),
-    )
+    table.name: moment_of(table)
+    for table in (SESSIONS, USAGE, SIGNALS, NUDGES, TOP_UPS, SHADOW_RESULTS, EVALS, CORRECTIONS)
 }
 
 
@@ -58,7 +50,7 @@ async def sweep(database: Database, days: Mapping[str, int], *, now_ms: int) -> 
         raise ConfigError(f"rows of {min(unknown)} have no lifetime", hint=f"these have: {', '.join(_MOMENTS)}")
     until = {_MOMENTS[name]: now_ms - kept * _DAY_MS for name, kept in days.items() if kept}
     if SESSIONS.c.started_ms in until:
-        until[SESSION_ENDS.c.ended_ms] = until[SESSIONS.c.started_ms]
+        until[moment_of(SESSION_ENDS)] = until[SESSIONS.c.started_ms]
     until |= {STATES.c.until_ms: now_ms + 1, ERASED.c.at_ms: now_ms - TOMBSTONE_DAYS * _DAY_MS}
     counts = {column.table.name: await _delete(database, column, before) for column, before in until.items()}
     if any(counts.values()):

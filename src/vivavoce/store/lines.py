@@ -12,6 +12,9 @@ from sqlalchemy import Double, Integer, Table
 
 from vivavoce.store.tables import METADATA
 
+ROWS: Final = 16
+"""Rows of a statement. A server on this machine may take over our core as soon as it has one, until it is done with it:
+that holds the event loop for less than a millisecond."""
 _NAMES: Final = frozenset(METADATA.tables)
 
 
@@ -32,8 +35,8 @@ def line_of(table: Table, row: Mapping[str, object]) -> bytes:
     return b'{"%s":%s}\n' % (table.name.encode(), to_json(row, inf_nan_mode="null"))
 
 
-def by_table(lines: Iterable[bytes]) -> tuple[dict[str, str], list[bytes]]:
-    """By a table's name its rows as one JSON array, and the lines that cannot be of `line_of`.
+def by_table(lines: Iterable[bytes]) -> tuple[list[tuple[str, str]], list[bytes]]:
+    """Names of tables, each with up to `ROWS` of its rows as a JSON array, and the lines that cannot be of `line_of`.
 
     The rows themselves are not looked into: the store does that.
     """
@@ -48,7 +51,11 @@ def by_table(lines: Iterable[bytes]) -> tuple[dict[str, str], list[bytes]]:
             rows.setdefault(name, []).append(rest[:-1])
         else:
             wrong.append(line)
-    return {name: f"[{','.join(found)}]" for name, found in rows.items()}, wrong
+    return [
+        (name, f"[{','.join(found[first : first + ROWS])}]")
+        for name, found in rows.items()
+        for first in range(0, len(found), ROWS)
+    ], wrong
 
 
 @cache

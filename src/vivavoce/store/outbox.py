@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from vivavoce.folders import state_dir
 from vivavoce.store.database import Database
 from vivavoce.store.gathering import Gathering
 from vivavoce.store.journal import PIECE_BYTES, Journal, journals
+from vivavoce.store.leaving import leave
 from vivavoce.store.lines import line_of
 from vivavoce.store.shipping import Shipper
 
@@ -145,14 +146,12 @@ class Outbox:
             away_ms=self._age_ms(self._shipper.away_since_ns),
         )
 
-    async def run(self) -> None:
-        """Until cancelled. A mistake of ours is told, and costs no more than a second."""
+    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+        """One of the outbox's works, until cancelled. A mistake of ours is told, and costs no more than a second."""
         while True:
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._commit_for_ever())
-                    tasks.create_task(self._ship_for_ever())
-            except* Exception:
+                await work()
+            except Exception:
                 _log.exception("the outbox begins again")
             await self._sleep(_RETRY_S)
 
@@ -182,7 +181,7 @@ class Outbox:
             self._tell_failure(error)
         self._journal.close()
 
-    async def _commit_for_ever(self) -> None:
+    async def commit_for_ever(self) -> None:
         while True:
             await self._commit.wait()
             upto = self._put
@@ -215,7 +214,7 @@ class Outbox:
         self._step()
         return True
 
-    async def _ship_for_ever(self) -> None:
+    async def ship_for_ever(self) -> None:
         while True:
             await self._ship_own()
             if self._clock.now_ns() >= self._sweep_ns:
@@ -230,17 +229,16 @@ class Outbox:
         """Adopt the journals of processes that are gone, and ship them."""
         self._sweeps_begun += 1
         self._sweep_ns = self._clock.now_ns() + round(_SWEEP_S * 1e9)
-        try:
-            for folder in await self._in_thread(journals, self._spool):
-                orphan = Journal(self._spool, folder)
-                try:
-                    if await self._in_thread(orphan.adopt):
-                        while await self._shipper.ship(orphan):
-                            await self._ship_own()
-                finally:
-                    self._thread.submit(orphan.close)
-        except OSError as error:
-            _log.warning("the spool %s cannot be looked through: %s", self._spool, error.strerror)
+        for folder in await self._in_thread(journals, self._spool):
+            orphan = Journal(self._spool, folder)
+            try:
+                if await self._in_thread(orphan.adopt):
+                    while await self._shipper.ship(orphan):
+                        await self._ship_own()
+            except OSError as error:
+                _log.warning("%s cannot be adopted: %s", folder, error.strerror)
+            finally:
+                self._thread.submit(orphan.close)
         self._sweeps_done += 1
         self._step()
 
@@ -283,15 +281,14 @@ async def open_outbox(
     """
     clock = clock or SystemClock()
     with closing(Outbox(database, folder or state_dir() / "spool", clock=clock, most_rows=most_rows)) as outbox:
-        task = asyncio.create_task(outbox.run())
+        works = [asyncio.create_task(outbox.run(work)) for work in (outbox.commit_for_ever, outbox.ship_for_ever)]
         try:
             yield outbox
         finally:
             try:
                 await outbox.leave()
             finally:
-                task.cancel()
-                await asyncio.wait([task])
+                await leave(*works)
 
 
 def _append(journal: Journal, lines: list[bytes]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Final
 from vivavoce.clock import Clock
 from vivavoce.errors import StoreAway, StoreRefused
 from vivavoce.store.database import Database
+from vivavoce.store.erasure import bury_left_out
 from vivavoce.store.inserts import insert_into
-from vivavoce.store.journal import Journal
+from vivavoce.store.journal import PASSING, Journal, write_whole
 from vivavoce.store.lines import by_table
 
 REFUSED: Final = "refused.jsonl"
@@ -29,7 +31,7 @@ class _Piece:
 
     lines: list[bytes]
     size: int
-    rows: dict[str, str]
+    rows: list[tuple[str, str]]
     wrong: list[bytes]
 
 
@@ -50,23 +52,23 @@ class Shipper:
         if journal.backlog_bytes == 0:
             return False
         loop = asyncio.get_running_loop()
-        try:
-            piece = await loop.run_in_executor(self._thread, _next_piece, journal)
-        except OSError as error:
-            _log.error("%s cannot be read, and is left: %s", error.filename, error.strerror)
-            return True
-        if piece is None:
-            return False
+        piece: _Piece | None = None
         attempt = 0
         while True:
             try:
+                piece = piece or await loop.run_in_executor(self._thread, _next_piece, journal)
+                if piece is None:
+                    return False
                 refused = piece.wrong + await self._put(piece.lines, piece.rows)
                 await loop.run_in_executor(self._thread, _done, journal, piece.size, self._refused, refused)
                 break
             except StoreAway as error:
                 reason = error.message
             except OSError as error:
-                reason = f"{self._refused} cannot be written: {error.strerror}"
+                if piece is None and error.errno not in PASSING:
+                    _log.error("%s cannot be read, and is left: %s", error.filename, error.strerror)
+                    return True
+                reason = f"{error.filename or self._refused} cannot be used: {error.strerror}"
             if self.away_since_ns is None:
                 self.away_since_ns = self._clock.now_ns()
                 _log.warning("%s; rows are kept in %s", reason, self._refused.parent)
@@ -82,10 +84,10 @@ class Shipper:
             _log.warning("the store does not take %d rows: see %s", len(refused), self._refused)
         return True
 
-    async def _put(self, lines: Sequence[bytes], rows: Mapping[str, str]) -> list[bytes]:
+    async def _put(self, lines: Sequence[bytes], rows: Sequence[tuple[str, str]]) -> list[bytes]:
         """All in one transaction, or where it is refused each half by itself; the lines that it refuses in the end."""
         try:
-            await self._insert(rows)
+            await self._insert(rows, len(lines))
         except StoreRefused:
             await self._check(rows)
         else:
@@ -97,15 +99,18 @@ class Shipper:
             refused += await self._put(half, by_table(half)[0])
         return refused
 
-    async def _insert(self, rows: Mapping[str, str]) -> None:
+    async def _insert(self, rows: Sequence[tuple[str, str]], count: int) -> None:
         async with self._database.begin() as connection:
-            for name, found in rows.items():
-                await connection.execute(insert_into(name, self._database.dialect), {"rows": found})
+            for name, found in rows:
+                inserted = await connection.execute(insert_into(name, self._database.dialect), {"rows": found})
+                count -= inserted.rowcount
+            if count:  # some are there already, or of somebody who is erased
+                await bury_left_out(connection, rows)
 
-    async def _check(self, rows: Mapping[str, str]) -> None:
+    async def _check(self, rows: Sequence[tuple[str, str]]) -> None:
         """Raises StoreAway where the store refuses even no rows: then it is not the rows, but its schema or rights."""
         try:
-            await self._insert(dict.fromkeys(rows, "[]"))
+            await self._insert([(name, "[]") for name in dict(rows)], 0)
         except StoreRefused as error:
             raise StoreAway(error.message, hint=error.hint) from error
 
@@ -116,15 +121,19 @@ def _next_piece(journal: Journal) -> _Piece | None:
         return None
     lines = data[:-1].split(b"\n")
     rows, wrong = by_table(lines)
-    return _Piece([line for line in lines if line not in wrong] if wrong else lines, len(data), rows, wrong)
+    if wrong:
+        left_out = set(wrong)
+        lines = [line for line in lines if line not in left_out]
+    return _Piece(lines, len(data), rows, wrong)
 
 
 def _done(journal: Journal, size: int, path: Path, refused: Sequence[bytes]) -> None:
     if refused:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(file, b"".join(line + b"\n" for line in refused))
-            os.fsync(file)
+            fcntl.flock(file, fcntl.LOCK_EX)  # other processes write here too
+            data = b"".join(line + b"\n" for line in refused)
+            write_whole(file, data, length=os.fstat(file).st_size)
         finally:
             os.close(file)
     journal.take(size)

@@ -34,6 +34,8 @@ SESSION_ENDS: Final = Table(
     "session_ends",
     METADATA,
     Column("session_id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger, nullable=False),
     Column("outcome", Text, nullable=False),  # done, interrupted, or an error's type
 )
@@ -133,6 +135,7 @@ SHADOW_RESULTS: Final = Table(
     Column("leg", Text, primary_key=True),
     Column("shadow", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("user_id", Text, nullable=False),  # "" where nobody knows
     Column("primary_engine", Text, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("void", Text, nullable=False),
@@ -156,6 +159,8 @@ EVALS: Final = Table(
     METADATA,
     Column("run_id", Text, primary_key=True),
     Column("clip", Text, primary_key=True),
+    Column("session_id", Text, nullable=False),  # whose correction the clip was; "" where it was nobody's
+    Column("user_id", Text, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("pair", Text, nullable=False),
     Column("register", Text, nullable=False),
@@ -224,3 +229,8 @@ ERASED: Final = Table(
     Column("at_ms", BigInteger, nullable=False),
     comment="what spools elsewhere may still hold is not let in",
 )
+
+
+def moment_of(table: Table) -> Column[int]:
+    """When a row came to be: what its lifetime counts from, and what is compared with a user's erasure."""
+    return next(table.c[name] for name in ("at_ms", "started_ms") if name in table.c)

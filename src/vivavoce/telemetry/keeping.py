@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from sqlalchemy import Table
 
 from vivavoce.config.settings import TelemetrySettings
 from vivavoce.store.tables import NUDGES, SIGNALS
+from vivavoce.telemetry.kinds import Nudge
 from vivavoce.telemetry.signals import SessionSignals
-
-Nudge = Literal["late", "resync", "mode"]
-NUDGE_KINDS: Final[tuple[Nudge, ...]] = get_args(Nudge)
-"""The dub came too late; it was to be fitted to the picture again; dub and subtitles were exchanged."""
 
 VARIABLE: Final = "VIVAVOCE_TELEMETRY"
 _OFF: Final = frozenset({"off", "0", "false", "no"})

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select, union_all
 
 from vivavoce.store.database import Database
 from vivavoce.store.tables import NUDGES, SIGNALS
-from vivavoce.telemetry.network import NETWORKS
+from vivavoce.telemetry.network import LOCAL, NETWORKS
 
 LEAST: Final = 20
 """Sessions from which on a cell counts as covered."""
@@ -24,6 +23,19 @@ _MEDIANS: Final = (
     "mute_late_p95_ms",
     "unmute_late_p95_ms",
 )
+_SUMS: Final = (
+    "duration_ms",
+    "triggers",
+    "false_triggers",
+    "resumed",
+    "words",
+    "words_revised",
+    "mutes",
+    "mutes_refuted",
+    "muted_ms",
+    "gaps",
+)
+_AXES: Final = (SIGNALS.c.app_id, SIGNALS.c.codec, SIGNALS.c.network)
 _MS_PER_HOUR: Final = 3_600_000
 
 
@@ -83,9 +95,19 @@ class Matrix:
         return sum(cell.sessions for cell in self.cells)
 
     @property
+    def places(self) -> set[Place]:
+        """Where cells could be: each application with each codec that it was seen with, local or over any network."""
+        seen = {(cell.place.app_id, cell.place.codec, cell.place.network == LOCAL) for cell in self.cells}
+        return {
+            Place(app, codec, network)
+            for app, codec, local in seen
+            for network in NETWORKS
+            if (network == LOCAL) is local
+        }
+
+    @property
     def expected(self) -> int:
-        """The cells there could be: each application and codec seen, over each network known."""
-        return len(self.apps) * len(self.codecs) * len(NETWORKS)
+        return len(self.places)
 
     @property
     def covered(self) -> int:
@@ -105,50 +127,76 @@ async def read_matrix(database: Database, *, since_ms: int, app: str = "", least
     wanted = SIGNALS.c.at_ms >= since_ms
     if app:
         wanted &= SIGNALS.c.app_id == app
-    axes = (SIGNALS.c.app_id, SIGNALS.c.codec, SIGNALS.c.network)
-    told = select(*axes, NUDGES.c.kind, func.count()).join(NUDGES, NUDGES.c.session_id == SIGNALS.c.session_id)
-    sessions: defaultdict[Place, list[Row[Any]]] = defaultdict(list)
     nudges: defaultdict[Place, dict[str, int]] = defaultdict(dict)
-    async with database.begin() as connection:
-        for row in await connection.execute(select(SIGNALS).where(wanted)):
-            sessions[Place(row.app_id, row.codec, row.network)].append(row)
-        for *place, kind, count in await connection.execute(told.where(wanted).group_by(*axes, NUDGES.c.kind)):
+    medians: defaultdict[Place, dict[str, float]] = defaultdict(dict)
+    async with database.begin(read_only=True) as connection:
+        sums = (await connection.execute(_totals(wanted))).all()
+        for *place, name, value in await connection.execute(_middles(wanted)):
+            medians[Place(*place)][name] = value
+        for *place, kind, count in await connection.execute(_nudged(wanted)):
             nudges[Place(*place)][kind] = count
-    cells = [_cell(place, rows, nudges[place]) for place, rows in sessions.items()]
+    places = [(Place(*row[: len(_AXES)]), row) for row in sums]
+    cells = [_cell(place, row, medians[place], nudges[place]) for place, row in places]
     return Matrix(sorted(cells, key=lambda cell: (-cell.sessions, cell.place)), least)
 
 
-def _cell(place: Place, rows: Sequence[Row[Any]], nudges: Mapping[str, int]) -> Cell:
-    def total(name: str) -> int:
-        return sum(getattr(row, name) or 0 for row in rows)
+def _totals(wanted: ColumnElement[bool]) -> Select[Any]:
+    on_a_network = func.sum(case((SIGNALS.c.gaps.is_not(None), SIGNALS.c.duration_ms), else_=0))
+    sums = (func.coalesce(func.sum(SIGNALS.c[name]), 0).label(name) for name in _SUMS)
+    counts = (func.count().label("sessions"), on_a_network.label("on_a_network_ms"))
+    return select(*_AXES, *counts, *sums).where(wanted).group_by(*_AXES)
 
-    duration_ms, triggers, resumed = total("duration_ms"), total("triggers"), total("resumed")
-    hours = duration_ms / _MS_PER_HOUR
-    on_a_network = sum(row.duration_ms for row in rows if row.gaps is not None) / _MS_PER_HOUR
+
+def _middles(wanted: ColumnElement[bool]) -> Select[Any]:
+    """The median of each figure of `_MEDIANS` in each cell that has any."""
+    columns = [(name, SIGNALS.c[name]) for name in _MEDIANS]
+    v = (
+        union_all(
+            *(
+                select(*_AXES, literal(name).label("name"), column.label("ms")).where(wanted, column.is_not(None))
+                for name, column in columns
+            )
+        )
+        .subquery()
+        .c
+    )
+    of = (v.app_id, v.codec, v.network, v.name)
+    number = func.row_number().over(partition_by=of, order_by=v.ms).label("number")
+    r = select(*of, v.ms, number, func.count().over(partition_by=of).label("n")).subquery().c
+    # The one in the middle, or the two.
+    middle = (r.number * 2).between(r.n, r.n + 2)
+    of = (r.app_id, r.codec, r.network, r.name)
+    return select(*of, func.avg(r.ms)).where(middle).group_by(*of)
+
+
+def _nudged(wanted: ColumnElement[bool]) -> Select[Any]:
+    told = select(*_AXES, NUDGES.c.kind, func.count()).join(NUDGES, NUDGES.c.session_id == SIGNALS.c.session_id)
+    return told.where(wanted).group_by(*_AXES, NUDGES.c.kind)
+
+
+def _cell(place: Place, sums: Row[Any], medians: Mapping[str, float], nudges: Mapping[str, int]) -> Cell:
+    # Postgres adds up large integers to decimals.
+    total = {name: int(sums._mapping[name]) for name in _SUMS}
+    hours = total["duration_ms"] / _MS_PER_HOUR
     return Cell(
         place=place,
-        sessions=len(rows),
+        sessions=sums.sessions,
         hours=hours,
-        false_triggers=_share(total("false_triggers"), triggers),
+        false_triggers=_share(total["false_triggers"], total["triggers"]),
         # Every start comes to one end that was an end.
-        resumed=_share(resumed, triggers + resumed),
-        revised=_share(total("words_revised"), total("words")),
-        refuted=_share(total("mutes_refuted"), total("mutes")),
-        muted=_share(total("muted_ms"), duration_ms),
-        gaps=_share(total("gaps"), on_a_network),
+        resumed=_share(total["resumed"], total["triggers"] + total["resumed"]),
+        revised=_share(total["words_revised"], total["words"]),
+        refuted=_share(total["mutes_refuted"], total["mutes"]),
+        muted=_share(total["muted_ms"], total["duration_ms"]),
+        gaps=_share(total["gaps"], int(sums.on_a_network_ms) / _MS_PER_HOUR),
         nudges=_share(sum(nudges.values()), hours),
         nudges_by_kind=dict(sorted(nudges.items())),
-        **{name: _median(getattr(row, name) for row in rows) for name in _MEDIANS},
+        **{name: medians.get(name) for name in _MEDIANS},
     )
 
 
 def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return median(known) if known else None
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
