@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 
 from vivavoce.cli.main import app
 from vivavoce.config.load import default_settings
+from vivavoce.cost.what_if import KEYS, Known, parse_what_ifs
 from vivavoce.errors import ConfigError, OutputError
 from vivavoce.ledger.prices import packaged_prices, read_prices
-from vivavoce.ledger.what_if import KEYS, Known, parse_what_ifs
 from vivavoce.store.database import Database
 from vivavoce.store.tables import USAGE
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select
 
+from vivavoce.accounts.accounts import Accounts, open_accounts
 from vivavoce.clock import SystemClock
 from vivavoce.config.load import default_settings
 from vivavoce.gateway.books import NEVER_CAME, Books
-from vivavoce.ledger.accounts import Accounts, open_accounts
 from vivavoce.store.tables import METADATA, SESSION_ENDS, SESSIONS, SIGNALS, USAGE
 from vivavoce.telemetry.keeping import Telemetry
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from vivavoce.accounts.spend import Interval, Verdict
 from vivavoce.clock import SystemClock, run_virtual
 from vivavoce.errors import LegCapped, LegError, LegLost, LegTimeout, ModelError, PairUnavailable
-from vivavoce.ledger.spend import Interval, Verdict
 from vivavoce.legs.values import Clause, TextChunk, TokenUsage
 from vivavoce.routing.mt import RoutedTranslator
 from vivavoce.routing.route import Route, Switch

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vivavoce.accounts.spend import Interval, Verdict
 from vivavoce.audio.pcm import Pcm
 from vivavoce.clock import run_virtual
 from vivavoce.errors import LegCapped, LegError, LegLost, LegRefused
-from vivavoce.ledger.spend import Interval, Verdict
 from vivavoce.routing.stt import RoutedStt
 
 TEXT = "no no no I said that the the train is late and I am not not amused at all today"

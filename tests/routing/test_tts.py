@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vivavoce.accounts.spend import Interval, Verdict
 from vivavoce.clock import SystemClock, run_virtual
 from vivavoce.errors import LegCapped, LegError
-from vivavoce.ledger.spend import Interval, Verdict
 from vivavoce.routing.route import Route, Switch
 from vivavoce.routing.tts import RoutedSpeechStream, RoutedSynthesizer
 

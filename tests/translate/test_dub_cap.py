@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vivavoce.accounts.allowance import Allowances
+from vivavoce.accounts.guard import SessionGuard
+from vivavoce.accounts.quotas import set_quota, top_up
+from vivavoce.accounts.spend import Interval, Verdict
 from vivavoce.audio.mixdown import Mixer
 from vivavoce.audio.pcm import Samples
 from vivavoce.clock import SystemClock
 from vivavoce.config.load import default_settings
 from vivavoce.config.routes import RouteSettings
 from vivavoce.config.settings import SpendSettings
-from vivavoce.ledger.allowance import Allowances
-from vivavoce.ledger.guard import SessionGuard
 from vivavoce.ledger.prices import packaged_prices
-from vivavoce.ledger.quotas import set_quota, top_up
-from vivavoce.ledger.spend import Interval, Verdict
 from vivavoce.ledger.usage import Unmetered, Work
 from vivavoce.routing.mt import RoutedTranslator
 from vivavoce.routing.route import Route

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from vivavoce.accounts.accounts import SessionAccount, SessionFacts, open_accounts
 from vivavoce.audio.devices import MicSource
 from vivavoce.audio.files import FileSource
 from vivavoce.config.holder import ConfigHolder
-from vivavoce.ledger.accounts import SessionAccount, SessionFacts, open_accounts
 from vivavoce.store.outbox import Outbox
 from vivavoce.telemetry.keeping import Telemetry, wanted
 from vivavoce.telemetry.signals import SessionSignals

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from vivavoce.config.settings import Settings
-    from vivavoce.ledger.actual import Actual
-    from vivavoce.ledger.cost_report import CostReport
+    from vivavoce.cost.actual import Actual
+    from vivavoce.cost.report import CostReport
+    from vivavoce.cost.what_if import Known
     from vivavoce.ledger.prices import Fee, Prices
-    from vivavoce.ledger.what_if import Known
 
 MARGINS = ("0", "50")
 
@@ -62,9 +62,9 @@ def cost(
     from vivavoce.cli.cost_actual import actual_page
     from vivavoce.cli.cost_page import page
     from vivavoce.config.load import load_settings
-    from vivavoce.ledger.cost_report import cost_report
+    from vivavoce.cost.report import cost_report
+    from vivavoce.cost.what_if import parse_what_ifs
     from vivavoce.ledger.prices import packaged_prices, read_prices
-    from vivavoce.ledger.what_if import parse_what_ifs
 
     settings = load_settings(config)
     if not actual and (user or reprice):
@@ -139,7 +139,7 @@ def _show(
 
 
 async def _read(store: str, since_ms: float, user: str) -> Actual:
-    from vivavoce.ledger.actual import read_actual
+    from vivavoce.cost.actual import read_actual
     from vivavoce.store.database import Database
 
     async with aclosing(Database(store)) as database:
@@ -149,7 +149,7 @@ async def _read(store: str, since_ms: float, user: str) -> Actual:
 def _known(settings: Settings, prices: Prices) -> Known:
     """Engines that have a price or are configured, and who comes first in each tier."""
     from vivavoce.config.routes import TIERS
-    from vivavoce.ledger.what_if import USUAL_TIER, Known
+    from vivavoce.cost.what_if import USUAL_TIER, Known
 
     tiers = {
         tier: {

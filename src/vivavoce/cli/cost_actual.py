@@ -9,16 +9,16 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from vivavoce.cli.cost_page import NONE, money, page, share, table, titled
-from vivavoce.ledger.actual import HOUR_MS, merged
+from vivavoce.cost.actual import HOUR_MS, merged
+from vivavoce.cost.assumptions import LEGS
 from vivavoce.ledger.amounts import Amount, decimal, thousands, total
-from vivavoce.ledger.assumptions import LEGS
 from vivavoce.ledger.sums import day_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vivavoce.ledger.actual import Actual
-    from vivavoce.ledger.cost_report import CostReport
+    from vivavoce.cost.actual import Actual
+    from vivavoce.cost.report import CostReport
     from vivavoce.ledger.prices import Prices
     from vivavoce.ledger.sums import Sum
 

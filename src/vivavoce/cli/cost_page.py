@@ -11,17 +11,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from vivavoce.cost.plans import Carried, margin
+from vivavoce.cost.published import compared_crossover
 from vivavoce.ledger.amounts import Amount, decimal, percent, thousands
-from vivavoce.ledger.plans import Carried, margin
 from vivavoce.ledger.prices import NANO_PER_DOLLAR
-from vivavoce.ledger.published import compared_crossover
 
 if TYPE_CHECKING:
-    from vivavoce.ledger.cost_model import CostModel, LegUse, Use, UseCost
-    from vivavoce.ledger.cost_report import Change, CostReport
-    from vivavoce.ledger.crossover import Crossover
+    from vivavoce.cost.crossover import Crossover
+    from vivavoce.cost.model import CostModel, LegUse, Use, UseCost
+    from vivavoce.cost.published import Compared, Comparison, Figure, Sensitivity
+    from vivavoce.cost.report import Change, CostReport
     from vivavoce.ledger.prices import Fee
-    from vivavoce.ledger.published import Compared, Comparison, Figure, Sensitivity
 
 NONE = "—"
 _IF = "A dub for an active hour, if … (saved: the change of cost, its sign turned)"

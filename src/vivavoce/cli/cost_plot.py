@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from vivavoce.cli import svg
 from vivavoce.cli.cost_page import money, row_name, share
+from vivavoce.cost.published import compared_crossover
 from vivavoce.ledger.amounts import decimal, percent, thousands
 from vivavoce.ledger.prices import NANO_PER_DOLLAR
-from vivavoce.ledger.published import compared_crossover
 
 if TYPE_CHECKING:
+    from vivavoce.cost.crossover import Crossover
+    from vivavoce.cost.model import UseCost
+    from vivavoce.cost.report import CostReport
     from vivavoce.ledger.amounts import Amount
-    from vivavoce.ledger.cost_model import UseCost
-    from vivavoce.ledger.cost_report import CostReport
-    from vivavoce.ledger.crossover import Crossover
 
 WIDTH = 960
 LEFT, RIGHT = 210, 640  # of the bars

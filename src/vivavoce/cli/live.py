@@ -14,6 +14,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from vivavoce.accounts.accounts import DONE, SessionFacts
 from vivavoce.audio.devices import MicSource, SpeakerSink
 from vivavoce.audio.files import FileSource
 from vivavoce.audio.pcm import Pcm, Samples
@@ -33,7 +34,6 @@ from vivavoce.contract.figures import contract_figures, measured_stages
 from vivavoce.contract.last_run import save_last_run
 from vivavoce.contract.page import BudgetPage
 from vivavoce.errors import ConfigError, NoSpeech, OutputError, VivavoceError, WrongLanguage
-from vivavoce.ledger.accounts import DONE, SessionFacts
 from vivavoce.routing.board import published
 from vivavoce.routing.route import Switch
 from vivavoce.routing.shadow import Consent

@@ -11,8 +11,8 @@ import typer
 from vivavoce.cli.figures import on_store, print_figures
 
 if TYPE_CHECKING:
+    from vivavoce.accounts.quotas import Reading, Stored
     from vivavoce.config.settings import Settings, SpendSettings
-    from vivavoce.ledger.quotas import Reading, Stored
     from vivavoce.store.database import Database
 
 app = typer.Typer(help="How much dub users may have in a month.", no_args_is_help=True)
@@ -51,7 +51,7 @@ def set_(
     """Set how much dub a user may have. Sessions that run take it within \\[spend] refresh_s."""
     if (dub_minutes is None) is not default:
         raise typer.BadParameter("one of the two", param_hint="--dub-minutes and --default")
-    from vivavoce.ledger.quotas import set_quota
+    from vivavoce.accounts.quotas import set_quota
 
     _check(user)
     settings = _settings(config)
@@ -77,7 +77,7 @@ def top_up(
     """Give a user more dub for this month. With --id it may be repeated, as a webhook of a payment may be."""
     import uuid
 
-    from vivavoce.ledger import quotas
+    from vivavoce.accounts import quotas
 
     _check(user)
     dub_ms = _ms(minutes)
@@ -98,7 +98,7 @@ def top_up(
 
 
 async def _look(database: Database, users: list[str] | None) -> Reading:
-    from vivavoce.ledger.quotas import read, users_of_month
+    from vivavoce.accounts.quotas import read, users_of_month
 
     now_ms = _now_ms()
     async with database.begin(read_only=True) as connection:
@@ -160,7 +160,7 @@ def _today(nano: int, cap_usd: float) -> dict[str, Any]:
 
 def _figures(stored: Stored, spend: SpendSettings) -> dict[str, Any]:
     """In minutes; `left` is None without a cap."""
-    from vivavoce.ledger.quotas import MS_PER_MINUTE
+    from vivavoce.accounts.quotas import MS_PER_MINUTE
 
     default_ms = _ms(spend.user_dub_minutes)
     allowed_ms = stored.allowed_ms(default_ms)
@@ -177,7 +177,7 @@ def _figures(stored: Stored, spend: SpendSettings) -> dict[str, Any]:
 
 def _check(user: str) -> None:
     """Raises ConfigError for a name that no session takes."""
-    from vivavoce.ledger.accounts import SessionFacts
+    from vivavoce.accounts.accounts import SessionFacts
 
     SessionFacts("", "", user_id=user)
 

@@ -66,6 +66,7 @@ async def _serve(script: Path, config: Path | None, tier: str, asked: dict[str, 
 
     from rich.console import Console
 
+    from vivavoce.accounts.accounts import open_accounts
     from vivavoce.agent.assembly import open_agent
     from vivavoce.agent.load import load_script
     from vivavoce.clock import SystemClock
@@ -73,7 +74,6 @@ async def _serve(script: Path, config: Path | None, tier: str, asked: dict[str, 
     from vivavoce.gateway.books import Books
     from vivavoce.gateway.keys import Keys
     from vivavoce.gateway.serving import serve as serve_calls
-    from vivavoce.ledger.accounts import open_accounts
     from vivavoce.routing.board import published
     from vivavoce.telemetry.keeping import Telemetry, wanted
 

@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from vivavoce.accounts.accounts import Accounts, SessionFacts
 from vivavoce.clock import NS_PER_MS, Clock
-from vivavoce.ledger.accounts import Accounts, SessionFacts
 from vivavoce.ledger.usage import UNMETERED, Meter
 from vivavoce.media import Call
 from vivavoce.telemetry.keeping import Telemetry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from vivavoce.ledger.spend import Interval, SpendGuard, Verdict
+from vivavoce.accounts.spend import Interval, SpendGuard, Verdict
 
 INTERVAL_S: Final = 10.0
 _LEFT_OUT_S = 60.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+from vivavoce.accounts.spend import Interval, SpendGuard, Verdict
 from vivavoce.errors import (
     ConfigError,
     LegCapped,
@@ -18,7 +19,6 @@ from vivavoce.errors import (
     PairUnavailable,
     VivavoceError,
 )
-from vivavoce.ledger.spend import Interval, SpendGuard, Verdict
 from vivavoce.ledger.usage import UNMETERED, Meter, Work
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.values import Clause, TextChunk, TokenUsage

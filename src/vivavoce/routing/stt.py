@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
+from vivavoce.accounts.spend import SpendGuard
 from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import LegCapped, LegError, LegLost, LegTimeout
-from vivavoce.ledger.spend import SpendGuard
 from vivavoce.ledger.usage import UNMETERED, Meter, SoundMeter, Work
 from vivavoce.legs.stt import SpeechToText, SttStream
 from vivavoce.legs.values import Hypothesis, Word

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vivavoce.accounts.spend import Interval, SpendGuard, Verdict
 from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import LegCapped, LegError, LegLost, LegTimeout
-from vivavoce.ledger.spend import Interval, SpendGuard, Verdict
 from vivavoce.ledger.usage import UNMETERED, Meter, SoundMeter, Work
 from vivavoce.legs.tts import SpeechStream, Synthesizer
 from vivavoce.legs.values import SpeechChunk

@@ -205,6 +205,10 @@ def _engine(url: URL, wait_s: float) -> AsyncEngine:
     common: dict[str, Any] = {"hide_parameters": True, "pool_size": 4, "max_overflow": 0, "pool_timeout": 10}
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(url, connect_args={"timeout": wait_s}, **common)
+        # Where a statement is cancelled its connection is closed, and waited for: SQLAlchemy's other way leaves a task
+        # that waits for a thread which has ended, and the loop never does.
+        dialect = engine.sync_engine.dialect
+        dialect.do_terminate = dialect.do_close  # type: ignore[method-assign]
         event.listen(engine.sync_engine, "connect", _set_up_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine

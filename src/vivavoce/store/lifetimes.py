@@ -12,6 +12,7 @@ from sqlalchemy import Column, delete, select, tuple_
 from vivavoce.clock import Clock
 from vivavoce.errors import ConfigError, StoreError
 from vivavoce.store.database import Database
+from vivavoce.store.leaving import to_its_end
 from vivavoce.store.tables import (
     CORRECTIONS,
     ERASED,
@@ -62,7 +63,7 @@ async def keep_swept(database: Database, days: Mapping[str, int], *, clock: Cloc
     """Sweep now and every hour until it is cancelled; a store that is away is left until the next."""
     while True:
         try:
-            await sweep(database, days, now_ms=time.time_ns() // 1_000_000)
+            await to_its_end(sweep(database, days, now_ms=time.time_ns() // 1_000_000))
         except StoreError as error:
             _LOG.warning("what has outlived itself is still there: %s", error.message)
         await clock.sleep_until(clock.now_ns() + _EVERY_NS)

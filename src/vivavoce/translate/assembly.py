@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from vivavoce.accounts.spend import Account
 from vivavoce.clock import Clock, SystemClock
 from vivavoce.config.engines import load_engine, speaks
 from vivavoce.config.holder import ConfigHolder
 from vivavoce.config.routes import PAIRS, RouteSettings
 from vivavoce.config.settings import Settings
 from vivavoce.errors import LegLost, LegRefused, LegTimeout
-from vivavoce.ledger.spend import Account
 from vivavoce.ledger.usage import UNMETERED, Meter
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.tts import Synthesizer

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy import Select, case, func, select
 
+from vivavoce.cost.model import LegUse, Mix, Use
 from vivavoce.ledger.amounts import Amount, number, total
-from vivavoce.ledger.cost_model import LegUse, Mix, Use
 from vivavoce.ledger.prices import EMBEDDED, Prices
 from vivavoce.ledger.sums import DAY, QUANTITIES, Scope, Sum, day_name, read_sums
 from vivavoce.store.database import Database

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vivavoce.cost.assumptions import LEGS, assumptions
+from vivavoce.cost.crossover import crossovers
+from vivavoce.cost.model import CostModel, LegUse, standard_use
+from vivavoce.cost.plans import Carried, carried, margin
+from vivavoce.cost.published import compared_crossover, comparison, published, sensitivities
 from vivavoce.errors import ConfigError
 from vivavoce.ledger.amounts import NOTHING, UNKNOWN, Amount, decimal, dollars, percent, total
-from vivavoce.ledger.assumptions import LEGS, assumptions
-from vivavoce.ledger.cost_model import CostModel, LegUse, standard_use
-from vivavoce.ledger.crossover import crossovers
-from vivavoce.ledger.plans import Carried, carried, margin
 from vivavoce.ledger.prices import Prices, packaged_prices
-from vivavoce.ledger.published import compared_crossover, comparison, published, sensitivities
 
 SAID = published()
 MODEL = CostModel(packaged_prices(), at_ms=SAID.at_ms)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from vivavoce.cost.model import Use, UseCost
 from vivavoce.ledger.amounts import Amount
-from vivavoce.ledger.cost_model import Use, UseCost
 from vivavoce.ledger.prices import Fee
 
 

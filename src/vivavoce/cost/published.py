@@ -11,13 +11,13 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from vivavoce.cost.assumptions import assumptions
+from vivavoce.cost.crossover import Crossover, crossovers
+from vivavoce.cost.model import CostModel, Use, UseCost, standard_use
+from vivavoce.cost.plans import margin
+from vivavoce.cost.what_if import Known, WhatIf, apply, parse_what_ifs
 from vivavoce.ledger.amounts import Amount, decimal, dollars, percent
-from vivavoce.ledger.assumptions import assumptions
-from vivavoce.ledger.cost_model import CostModel, Use, UseCost, standard_use
-from vivavoce.ledger.crossover import Crossover, crossovers
-from vivavoce.ledger.plans import margin
 from vivavoce.ledger.prices import NANO_PER_DOLLAR, Fee, packaged_prices
-from vivavoce.ledger.what_if import Known, WhatIf, apply, parse_what_ifs
 
 CENT_NANO = NANO_PER_DOLLAR // 100
 

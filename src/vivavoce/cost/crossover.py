@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from vivavoce.cost.assumptions import Assumptions
+from vivavoce.cost.model import CostModel
 from vivavoce.ledger.amounts import decimal, thousands
-from vivavoce.ledger.assumptions import Assumptions
-from vivavoce.ledger.cost_model import CostModel
 from vivavoce.ledger.prices import NANO_PER_DOLLAR, rounded
 
 HOURS_A_DAY = 24

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, select
 
+from vivavoce.accounts.accounts import Accounts, SessionFacts, open_accounts
+from vivavoce.accounts.spend import Interval, Verdict
 from vivavoce.config.load import default_settings
 from vivavoce.config.settings import Settings
 from vivavoce.errors import ConfigError, LegLost
-from vivavoce.ledger.accounts import Accounts, SessionFacts, open_accounts
-from vivavoce.ledger.spend import Interval, Verdict
 from vivavoce.ledger.usage import Work
 from vivavoce.store.database import Database
 from vivavoce.store.tables import SESSION_ENDS, SESSIONS, USAGE

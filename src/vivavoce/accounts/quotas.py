@@ -10,8 +10,8 @@ from sqlalchemy import BigInteger, Select, and_, case, cast, delete, func, liter
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from vivavoce.accounts.periods import day_of, month_of
 from vivavoce.errors import ConfigError
-from vivavoce.ledger.periods import day_of, month_of
 from vivavoce.store.database import Database
 from vivavoce.store.tables import QUOTAS, TOP_UPS, USAGE
 

@@ -12,13 +12,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from vivavoce.accounts.allowance import Allowances
+from vivavoce.accounts.guard import SessionGuard
+from vivavoce.accounts.spend import Interval, Verdict
 from vivavoce.clock import Clock, SystemClock, time_of_day_ms
 from vivavoce.config.settings import Settings
 from vivavoce.errors import ConfigError
-from vivavoce.ledger.allowance import Allowances
-from vivavoce.ledger.guard import SessionGuard
 from vivavoce.ledger.prices import Prices, packaged_prices
-from vivavoce.ledger.spend import Interval, Verdict
 from vivavoce.ledger.usage import Row, UsageMeter, Work
 from vivavoce.store.database import Database
 from vivavoce.store.leaving import leave

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from vivavoce.cost.assumptions import LEGS, Assumptions
 from vivavoce.errors import ConfigError
 from vivavoce.ledger.amounts import UNKNOWN, Amount, total
-from vivavoce.ledger.assumptions import LEGS, Assumptions
 from vivavoce.ledger.prices import Price, Prices
 
 Mix = tuple[tuple[str, Fraction], ...]

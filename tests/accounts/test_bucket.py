@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vivavoce.accounts.bucket import BucketSize, MemoryBuckets
+from vivavoce.accounts.bucket_redis import RedisBuckets
+from vivavoce.accounts.lease import Lease
 from vivavoce.clock import SystemClock, run_virtual
 from vivavoce.errors import ConfigError
-from vivavoce.ledger.bucket import BucketSize, MemoryBuckets
-from vivavoce.ledger.bucket_redis import RedisBuckets
-from vivavoce.ledger.lease import Lease
 
 REDIS = "/usr/bin/redis-server"
 
@@ -150,8 +150,8 @@ def test_who_owes_pays_first() -> None:
 _TAKER = """
 import asyncio, json, random, sys
 from vivavoce.clock import SystemClock
-from vivavoce.ledger.bucket import BucketSize
-from vivavoce.ledger.bucket_redis import RedisBuckets
+from vivavoce.accounts.bucket import BucketSize
+from vivavoce.accounts.bucket_redis import RedisBuckets
 
 async def main(url, seed, count, capacity, per_s):
     draw, total, taken = random.Random(seed), 0.0, 0.0
@@ -277,8 +277,8 @@ _SESSION = """
 import asyncio, json, random, sys
 from vivavoce.config.load import default_settings
 from vivavoce.config.settings import SpendSettings
-from vivavoce.ledger.allowance import Allowances
-from vivavoce.ledger.spend import Interval, Verdict
+from vivavoce.accounts.allowance import Allowances
+from vivavoce.accounts.spend import Interval, Verdict
 from vivavoce.store.database import Database
 
 async def main(url, store, seed, count):

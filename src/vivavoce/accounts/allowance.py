@@ -18,18 +18,18 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from vivavoce.accounts.bucket import Buckets, BucketSize, MemoryBuckets
+from vivavoce.accounts.bucket_redis import RedisBuckets
+from vivavoce.accounts.guard import Caps, Everyone, SessionGuard, User
+from vivavoce.accounts.lease import PORTION_S, Lease
+from vivavoce.accounts.periods import day_of, month_of
+from vivavoce.accounts.quotas import Reading, Used, read
 from vivavoce.clock import Clock, SystemClock, time_of_day_ms
 from vivavoce.config.settings import SpendSettings
 from vivavoce.errors import StoreError
-from vivavoce.ledger.bucket import Buckets, BucketSize, MemoryBuckets
-from vivavoce.ledger.bucket_redis import RedisBuckets
-from vivavoce.ledger.guard import Caps, Everyone, SessionGuard, User
-from vivavoce.ledger.lease import PORTION_S, Lease
-from vivavoce.ledger.periods import day_of, month_of
 from vivavoce.ledger.prices import Prices, packaged_prices
-from vivavoce.ledger.quotas import Reading, Used, read
 from vivavoce.store.database import Database
-from vivavoce.store.leaving import leave
+from vivavoce.store.leaving import leave, to_its_end
 
 _log = logging.getLogger(__name__)
 _KEPT_USERS = 10_000
@@ -149,7 +149,7 @@ class Allowances:
 
     async def _refresh_or_note(self) -> None:
         try:
-            await self.refresh()
+            await to_its_end(self.refresh())
         except StoreError as error:
             if not self._away:
                 _log.warning("%s; what users may still have stays as it was known last", error)

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from vivavoce.accounts.bucket import Buckets, BucketSize, MemoryBuckets
 from vivavoce.clock import Clock
 from vivavoce.errors import ConfigError
-from vivavoce.ledger.bucket import Buckets, BucketSize, MemoryBuckets
 
 _log = logging.getLogger(__name__)
 _KEY = "vivavoce:dub:"

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vivavoce.accounts.guard import SECONDS_PER_CHARACTER, Caps, Everyone, SessionGuard, User
+from vivavoce.accounts.quotas import Stored, Used
+from vivavoce.accounts.spend import Interval, Verdict
 from vivavoce.clock import SystemClock
 from vivavoce.config.load import default_settings, read_settings
 from vivavoce.errors import ConfigError
-from vivavoce.ledger.guard import SECONDS_PER_CHARACTER, Caps, Everyone, SessionGuard, User
-from vivavoce.ledger.quotas import Stored, Used
-from vivavoce.ledger.spend import Interval, Verdict
 
 
 def guard_of(kit: Any, *, session_nano: int = 0, day_nano: int = 0) -> SessionGuard:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeVar
 
+from vivavoce.cost.assumptions import LEGS
+from vivavoce.cost.model import LegUse, Mix, Use
 from vivavoce.errors import ConfigError
-from vivavoce.ledger.assumptions import LEGS
-from vivavoce.ledger.cost_model import LegUse, Mix, Use
 from vivavoce.ledger.prices import NANO_PER_DOLLAR
 
 USUAL_TIER = "usual"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
+from vivavoce.accounts.lease import Lease
+from vivavoce.accounts.quotas import DUB_LEG, MS_PER_MINUTE, Stored, Used
+from vivavoce.accounts.spend import Interval, Verdict
 from vivavoce.clock import Clock
 from vivavoce.config.settings import SpendSettings
-from vivavoce.ledger.lease import Lease
 from vivavoce.ledger.prices import NANO_PER_DOLLAR, Prices, nano_dollars
-from vivavoce.ledger.quotas import DUB_LEG, MS_PER_MINUTE, Stored, Used
-from vivavoce.ledger.spend import Interval, Verdict
 
 SECONDS_PER_CHARACTER: Final = 0.06
 """Speech of a text that is still to be spoken, where an engine charges by its length: a usual pace."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from vivavoce.accounts.bucket import Buckets
 from vivavoce.clock import Clock
-from vivavoce.ledger.bucket import Buckets
 
 PORTION_S = 15.0
 """A session holds between one and two of these. After the bucket was empty it begins anew with a whole one, so that the

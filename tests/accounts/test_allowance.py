@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vivavoce.accounts.allowance import Allowances
+from vivavoce.accounts.guard import SessionGuard
+from vivavoce.accounts.quotas import set_quota, top_up
+from vivavoce.accounts.spend import Interval, Verdict
 from vivavoce.clock import run_virtual
 from vivavoce.errors import StoreError
-from vivavoce.ledger.allowance import Allowances
-from vivavoce.ledger.guard import SessionGuard
-from vivavoce.ledger.quotas import set_quota, top_up
-from vivavoce.ledger.spend import Interval, Verdict
 
 MINUTE_MS = 60_000
 

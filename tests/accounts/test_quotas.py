@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from vivavoce.accounts.quotas import read, top_up
 from vivavoce.errors import ConfigError
-from vivavoce.ledger.quotas import read, top_up
 from vivavoce.store.database import Database
 
 NOW_MS = 1_782_000_000_000

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vivavoce.cost.assumptions import assumptions
+from vivavoce.cost.model import CostModel, standard_use
+from vivavoce.cost.what_if import KEYS, Known, apply, parse_what_ifs
 from vivavoce.errors import ConfigError
 from vivavoce.ledger.amounts import decimal
-from vivavoce.ledger.assumptions import assumptions
-from vivavoce.ledger.cost_model import CostModel, standard_use
 from vivavoce.ledger.prices import packaged_prices
-from vivavoce.ledger.what_if import KEYS, Known, apply, parse_what_ifs
 
 PRICES = packaged_prices()
 KNOWN = Known(

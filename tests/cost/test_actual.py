@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from vivavoce.ledger.actual import HOUR_MS, Actual, merged, read_actual
+from vivavoce.cost.actual import HOUR_MS, Actual, merged, read_actual
+from vivavoce.cost.assumptions import assumptions
+from vivavoce.cost.model import CostModel, Use, standard_use
 from vivavoce.ledger.amounts import UNKNOWN, dollars, percent
-from vivavoce.ledger.assumptions import assumptions
-from vivavoce.ledger.cost_model import CostModel, Use, standard_use
 from vivavoce.ledger.prices import EMBEDDED, packaged_prices
 from vivavoce.ledger.sums import Sum, day_name
 from vivavoce.store.database import Database

@@ -8,13 +8,11 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
-from vivavoce.ledger.amounts import Amount, number
-from vivavoce.ledger.assumptions import Assumptions, assumptions
-from vivavoce.ledger.cost_model import CostModel, HourCost, Use, UseCost, standard_use
-from vivavoce.ledger.crossover import Crossover, crossovers
-from vivavoce.ledger.plans import Carried, carried, margin
-from vivavoce.ledger.prices import Fee, Prices
-from vivavoce.ledger.published import (
+from vivavoce.cost.assumptions import Assumptions, assumptions
+from vivavoce.cost.crossover import Crossover, crossovers
+from vivavoce.cost.model import CostModel, HourCost, Use, UseCost, standard_use
+from vivavoce.cost.plans import Carried, carried, margin
+from vivavoce.cost.published import (
     Compared,
     Comparison,
     Sensitivity,
@@ -23,7 +21,9 @@ from vivavoce.ledger.published import (
     published,
     sensitivities,
 )
-from vivavoce.ledger.what_if import WhatIf, apply
+from vivavoce.cost.what_if import WhatIf, apply
+from vivavoce.ledger.amounts import Amount, number
+from vivavoce.ledger.prices import Fee, Prices
 
 
 @dataclass(frozen=True, slots=True)
