@@ -21,10 +21,10 @@ from vivavoce.errors import ConfigError
 from vivavoce.ledger.prices import Prices, packaged_prices
 from vivavoce.ledger.usage import Row, UsageMeter, Work
 from vivavoce.store.database import Database
-from vivavoce.store.leaving import leave
 from vivavoce.store.lifetimes import keep_swept
 from vivavoce.store.outbox import Outbox, open_outbox
 from vivavoce.store.tables import SESSION_ENDS, SESSIONS, USAGE
+from vivavoce.store.works import keep_on, leave
 
 DONE: Final = "done"
 _DUE_EVERY_S: Final = 1.0
@@ -179,10 +179,12 @@ class Accounts:
                 self._open.discard(account)
                 account.close()
 
-    def close_due(self) -> None:
-        """Write the rows that are old enough, of all sessions."""
-        for account in self._open:
-            account.close_due()
+    async def tick(self, clock: Clock) -> None:
+        """Once a second write the rows that are old enough, of all sessions."""
+        while True:
+            await clock.sleep_until(clock.now_ns() + round(_DUE_EVERY_S * 1e9))
+            for account in self._open:
+                account.close_due()
 
 
 @asynccontextmanager
@@ -210,20 +212,15 @@ async def open_accounts(settings: Callable[[], Settings], *, clock: Clock | None
                 now_ms=now_ms,
             )
             days = chosen.store.lifetime_days.model_dump()
-            tasks = [
-                asyncio.create_task(_tick(accounts, clock)),
-                # It connects at once, which imports and migrates: not while somebody speaks.
-                asyncio.create_task(keep_swept(database, days, clock=clock)),
-            ]
+            # The sweep connects at once, which imports and migrates: not while somebody speaks.
+            works = {
+                "writing of usage": lambda: accounts.tick(clock),
+                "the sweep": lambda: keep_swept(database, days, clock=clock),
+            }
+            tasks = [asyncio.create_task(keep_on(what, work, clock=clock)) for what, work in works.items()]
             try:
                 yield accounts
             finally:
                 await leave(*tasks)
     finally:
         await database.aclose()
-
-
-async def _tick(accounts: Accounts, clock: Clock) -> None:
-    while True:
-        await clock.sleep_until(clock.now_ns() + round(_DUE_EVERY_S * 1e9))
-        accounts.close_due()

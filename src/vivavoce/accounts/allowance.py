@@ -29,7 +29,7 @@ from vivavoce.config.settings import SpendSettings
 from vivavoce.errors import StoreError
 from vivavoce.ledger.prices import Prices, packaged_prices
 from vivavoce.store.database import Database
-from vivavoce.store.leaving import leave, to_its_end
+from vivavoce.store.works import keep_on, leave, to_its_end
 
 _log = logging.getLogger(__name__)
 _KEPT_USERS = 10_000
@@ -125,7 +125,9 @@ class Allowances:
             self._take(reading, summed, stored)
 
     async def __aenter__(self) -> Self:
-        self._refreshing = asyncio.create_task(self._refresh_always())
+        self._refreshing = asyncio.create_task(
+            keep_on("reading of allowances", self._refresh_always, clock=self._clock)
+        )
         return self
 
     async def __aexit__(
@@ -154,9 +156,6 @@ class Allowances:
             if not self._away:
                 _log.warning("%s; what users may still have stays as it was known last", error)
             self._away = True
-            return
-        except Exception:  # the edge of this task, without which caps would stay as they are for ever
-            _log.exception("what users may still have could not be read")
             return
         if self._away:
             _log.warning("the store is back: what users may still have is read again")

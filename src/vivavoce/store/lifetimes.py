@@ -12,7 +12,6 @@ from sqlalchemy import Column, delete, select, tuple_
 from vivavoce.clock import Clock
 from vivavoce.errors import ConfigError, StoreError
 from vivavoce.store.database import Database
-from vivavoce.store.leaving import to_its_end
 from vivavoce.store.tables import (
     CORRECTIONS,
     ERASED,
@@ -27,6 +26,7 @@ from vivavoce.store.tables import (
     USAGE,
     moment_of,
 )
+from vivavoce.store.works import to_its_end
 
 TOMBSTONE_DAYS: Final = 30
 """How long a spool may be away from its store: rows of one that comes back later could be of who was erased."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ from vivavoce.folders import state_dir
 from vivavoce.store.database import Database
 from vivavoce.store.gathering import Gathering
 from vivavoce.store.journal import PIECE_BYTES, Journal, journals
-from vivavoce.store.leaving import leave
 from vivavoce.store.lines import line_of
 from vivavoce.store.shipping import Shipper
+from vivavoce.store.works import keep_on, leave
 
 _COMMIT_S: Final = 0.5
 _SHIP_S: Final = 2.0
@@ -145,15 +145,6 @@ class Outbox:
             unacknowledged_ms=self._age_ms(self._oldest_ns),
             away_ms=self._age_ms(self._shipper.away_since_ns),
         )
-
-    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
-        """One of the outbox's works, until cancelled. A mistake of ours is told, and costs no more than a second."""
-        while True:
-            try:
-                await work()
-            except Exception:
-                _log.exception("the outbox begins again")
-            await self._sleep(_RETRY_S)
 
     async def leave(self) -> None:
         """Acknowledge what there is and give the store a moment to take it, unless it is known to be away."""
@@ -281,7 +272,10 @@ async def open_outbox(
     """
     clock = clock or SystemClock()
     with closing(Outbox(database, folder or state_dir() / "spool", clock=clock, most_rows=most_rows)) as outbox:
-        works = [asyncio.create_task(outbox.run(work)) for work in (outbox.commit_for_ever, outbox.ship_for_ever)]
+        works = [
+            asyncio.create_task(keep_on("the outbox", work, clock=clock))
+            for work in (outbox.commit_for_ever, outbox.ship_for_ever)
+        ]
         try:
             yield outbox
         finally:
