@@ -149,10 +149,12 @@ pip() { PATH=$PWD/$VENV/bin:$PATH $VENV/bin/python -m pip --disable-pip-version-
 
 libraries() {
   pip install --prefer-binary -r constraints.txt
+  pip install --no-deps --only-binary :all: -r constraints-bare.txt ||
+    echo 'no package here of the scorers in constraints-bare.txt: the test of agreement goes without' >&3
 }
 
 package() {
-  pip install --no-build-isolation -c constraints.txt -e '.[agent,devices,eval,hosted,postgres,redis,serve,dev]'
+  pip install --no-build-isolation -c constraints.txt -e '.[agent,devices,eval,glossary,hosted,postgres,redis,serve,telemetry,dev]'
   $VENV/bin/python -c 'import vivavoce._media' # Fails here rather than later if what was built does not load.
   cargo build --locked --release --package vivavoce-loadgen
 }
@@ -162,8 +164,8 @@ mapfile -t sources < <(find crates -name '*.rs' -o -name Cargo.toml | sort)
 step 'system packages' system_packages
 step "Rust $RUST_MIN or newer" rust
 step "Python $PYTHON_MIN or newer in $VENV" environment
-step 'Python libraries (some 250 MB the first time)' once libraries constraints.txt $VENV/pyvenv.cfg -- libraries
+step 'Python libraries (some 250 MB the first time)' once libraries constraints.txt constraints-bare.txt $VENV/pyvenv.cfg -- libraries
 step 'the package and its Rust part' \
   once package constraints.txt pyproject.toml Cargo.toml Cargo.lock "${sources[@]}" $VENV/pyvenv.cfg -- package
-# Shows its own progress: some 300 MB the first time.
+# Shows its own progress: some 350 MB the first time, with the recordings of the clip set.
 $VENV/bin/vivavoce models fetch

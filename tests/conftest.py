@@ -8,10 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +26,17 @@ from vivavoce.evals.ledger_postgres import OwnPostgres, own_postgres
 from vivavoce.store.database import Database
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run those marked slow, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes a minute or more: runs with --slow, in `make bench`"))
 
 
 def _folder(path: Path) -> Path:
@@ -41,6 +56,7 @@ def _server() -> Iterator[OwnPostgres]:
 @pytest.fixture(scope="session")
 def _postgres() -> Iterator[OwnPostgres]:
     with _server() as server:
+        server.forgo_the_disk()
         yield server
 
 
@@ -123,3 +139,88 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "script.json"
     path.write_text(json.dumps({"clips": [{"audio": "clip.wav", "words": words}]}), "utf-8")
     return path
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A span as a collector got it; `parent` is "" for a root, times are ns since 1970."""
+
+    name: str
+    id: str
+    parent: str
+    trace: str
+    start_ns: int
+    end_ns: int
+    attributes: dict[str, Any]
+    events: list[tuple[str, dict[str, Any]]]
+    failed: bool
+
+
+@dataclass
+class Collector:
+    """Takes traces by OTLP over HTTP; `status` is its answer, `resource` what the last sender said of itself."""
+
+    url: str = ""
+    status: int = 200
+    spans: list[Traced] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    resource: dict[str, Any] = field(default_factory=dict)
+
+    def named(self, name: str) -> list[Traced]:
+        return [span for span in self.spans if span.name == name]
+
+    def children(self, of: Traced) -> list[Traced]:
+        return sorted((span for span in self.spans if span.parent == of.id), key=lambda span: span.start_ns)
+
+    def take(self, body: bytes) -> None:
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+        self.bodies.append(body)
+        for told in ExportTraceServiceRequest.FromString(body).resource_spans:
+            self.resource = _attributes(told.resource.attributes)
+            for span in (span for scope in told.scope_spans for span in scope.spans):
+                events = [(event.name, _attributes(event.attributes)) for event in span.events]
+                self.spans.append(
+                    Traced(
+                        span.name,
+                        span.span_id.hex(),
+                        span.parent_span_id.hex(),
+                        span.trace_id.hex(),
+                        span.start_time_unix_nano,
+                        span.end_time_unix_nano,
+                        _attributes(span.attributes),
+                        events,
+                        span.status.code == 2,
+                    )
+                )
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in pairs}
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    pytest.importorskip("opentelemetry.proto", reason="the group telemetry is not installed")
+    found = Collector()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            found.headers = {name.lower(): value for name, value in self.headers.items()} | {"path": self.path}
+            if found.status == 200:
+                found.take(body)
+            self.send_response(found.status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found.url = f"http://127.0.0.1:{server.server_port}"
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        yield found
+        server.shutdown()
+        serving.join()

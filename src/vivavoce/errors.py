@@ -25,9 +25,11 @@
     ├── MediaError             the media plane cannot do this
     │   └── CallOver           the call has ended, or has not begun
     ├── StateError             the state of dialogues cannot be stored, or what is stored cannot be used
-    └── StoreError             the store of usage and settings cannot be used
-        ├── StoreAway          it cannot be reached now: try again
-        └── StoreRefused       it does not take this, and never will
+    ├── StoreError             the store of usage and settings cannot be used
+    │   ├── StoreAway          it cannot be reached now: try again
+    │   └── StoreRefused       it does not take this, and never will
+    ├── GateBlocked            an evaluation is worse than it may be
+    └── GateUndecided          an evaluation does not hold enough to say so, or is void
 
 Each error says what to do (`hint`) and carries the exit code of the command line, so that a script can tell the
 kinds apart.
@@ -159,6 +161,14 @@ class StoreAway(StoreError):
 
 class StoreRefused(StoreError):
     pass
+
+
+class GateBlocked(VivavoceError):
+    exit_code = 14
+
+
+class GateUndecided(VivavoceError):
+    exit_code = 15
 
 
 def first_of_ours(error: BaseException) -> VivavoceError | None:

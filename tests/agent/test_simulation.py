@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,12 @@ from vivavoce.agent.load import load_script, read_script
 from vivavoce.agent.rehearsal import Cue, Manners, RehearsedCaller
 from vivavoce.agent.scenario import Part, unmet
 from vivavoce.agent.simulation import Simulated, cues_of, simulated
+from vivavoce.clock import SystemClock
 from vivavoce.config.load import default_settings
 from vivavoce.errors import LegUnavailable, ModelError, OutputError
+from vivavoce.telemetry.monitor import open_monitor
+from vivavoce.telemetry.observer import AGENT, SessionLabels
+from vivavoce.telemetry.otlp import OtlpSettings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "appointments.yaml"
 PARTS = [
@@ -26,12 +31,20 @@ PARTS = [
 ]
 
 
+@pytest.mark.realtime
 @pytest.mark.timeout(180)
-def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path) -> None:
+def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path, collector: Any) -> None:
     async def main() -> Simulated:
-        script = load_script(EXAMPLE)
-        async with open_agent(default_settings(), script, now=lambda: datetime(2026, 3, 2, 10, 0)) as agent:
-            return await simulated(agent, await cues_of(agent, PARTS, voice="am_michael"))
+        script, clock = load_script(EXAMPLE), SystemClock()
+        labels = SessionLabels(session_id="s", product=AGENT, name=script.name)
+        otlp = OtlpSettings(f"{collector.url}/v1/traces")
+        async with (
+            open_monitor(default_settings(), clock=clock, otlp=otlp) as monitor,
+            open_agent(default_settings(), script, now=lambda: datetime(2026, 3, 2, 10, 0)) as agent,
+        ):
+            cues = await cues_of(agent, PARTS, voice="am_michael")
+            with monitor.session(labels, clock=clock) as observer:
+                return await simulated(agent, cues, observer=observer)
 
     try:
         call = asyncio.run(asyncio.wait_for(main(), 150))
@@ -44,6 +57,15 @@ def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path) -> None:
     assert states == ["greeting", "cancel"]
     assert [one.gap_ms is not None for one in call.recording.exchanges] == [True, True]
     assert all(decided_ms is not None and decided_ms < 5000 for decided_ms in call.decided_ms)
+    (root,), turns = collector.named("invoke_agent appointments"), collector.named("utterance")
+    assert [span.attributes["vivavoce.state"] for span in turns] == ["greeting", "cancel"]
+    for span in turns:
+        assert span.parent == root.id
+        inside = {child.name: child for child in collector.children(span)}
+        assert {"endpoint", "reply", "heard", "transcribe whisper"} <= inside.keys()
+        assert inside["endpoint"].end_ns == inside["reply"].start_ns
+    # Neither what the caller said, nor what the agent did.
+    assert not [one for one in call.history for body in collector.bodies if one.text.encode() in body]
     call.write(tmp_path / "both.wav")
     sound, rate_hz = soundfile.read(tmp_path / "both.wav", dtype="int16")
     assert rate_hz == 8000

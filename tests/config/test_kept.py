@@ -115,6 +115,19 @@ def test_no_copies_where_there_is_no_room_for_them(
     assert "no copy" in caplog.text
 
 
+def test_what_a_command_replaces_can_be_gone_back_to(path: Path) -> None:
+    first = duck(path, -1)
+    path.chmod(0o640)
+    kept = KeptFiles(path)
+    kept.replace(first.encode(), b"[translate]\nduck_db = -2\n")
+    assert path.read_text("utf-8") == "[translate]\nduck_db = -2\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    with pytest.raises(ConfigError, match="changed meanwhile"):
+        kept.replace(first.encode(), b"")
+    kept.roll_back()
+    assert path.read_text("utf-8") == first
+
+
 def test_rollback_that_cannot_write_says_so(path: Path, tmp_path: Path) -> None:
     kept = KeptFiles(tmp_path / "a-file" / "own.toml")
     kept.keep(b"a")

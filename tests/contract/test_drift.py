@@ -2,8 +2,8 @@ import random
 
 import pytest
 
-from vivavoce.contract.drift import DriftWindow, windows
-from vivavoce.contract.profile import PROFILES, Stage
+from vivavoce.contract.drift import DriftWindow
+from vivavoce.contract.profile import Stage
 from vivavoce.contract.stats import percentiles
 
 
@@ -87,8 +87,3 @@ def test_p95_is_that_of_the_window() -> None:
 def test_windows_that_cannot_work_are_refused(least: int, count: int, clear_at: float) -> None:
     with pytest.raises(ValueError, match="a window needs"):
         DriftWindow("stt", 1, clock_ns=Hand().now_ns, least=least, count=count, clear_at=clear_at)
-
-
-def test_profile_has_a_window_for_each_cap() -> None:
-    assert set(windows(PROFILES["hosted"], clock_ns=Hand().now_ns)) == {Stage.STT, Stage.HEARD}
-    assert set(windows(PROFILES["embedded"], clock_ns=Hand().now_ns)) == set(Stage)

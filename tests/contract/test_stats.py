@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivavoce.contract.stats import bootstrap_interval, percentiles, quantile
+from vivavoce.contract.stats import bootstrap_interval, percentiles, quantile, ratio, sums_interval
 
 samples = st.lists(st.floats(0, 1e6), min_size=1, max_size=60)
 
@@ -68,3 +68,25 @@ def test_blocks_do_not_change_the_number_of_resamples() -> None:
 def test_equal_values_have_no_spread() -> None:
     interval = bootstrap_interval([7.0] * 10)
     assert (interval.low, interval.high) == (7.0, 7.0)
+
+
+def test_a_rates_interval_holds_the_rate_and_is_the_same_again() -> None:
+    parts = [(n % 3, 10) for n in range(60)]
+    found = sums_interval(parts, ratio)
+    assert found == sums_interval(parts, ratio)
+    assert found is not None
+    assert found.low < 0.1 < found.high
+    assert found.high - found.low < 0.06
+
+
+def test_units_and_not_events_are_drawn() -> None:
+    """Two clips that differ are two draws, however many words they have."""
+    found = sums_interval([(0, 1000), (1000, 1000)], ratio)
+    assert found is not None
+    assert (found.low, found.high) == (0, 1)
+
+
+def test_a_figure_without_events_has_no_interval() -> None:
+    assert sums_interval([(0, 0), (0, 0)], ratio) is None
+    with pytest.raises(ValueError, match="no parts"):
+        sums_interval([], ratio)

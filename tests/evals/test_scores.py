@@ -1,8 +1,20 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from vivavoce.evals.scores import chrf, erasure, has_accents, match_words, normalised, word_errors
+from vivavoce.evals.scores import (
+    Said,
+    chrf,
+    chrf_counts,
+    chrf_of,
+    erasure,
+    has_accents,
+    match_words,
+    normalised,
+    normalised_pairs,
+    word_errors,
+)
 from vivavoce.legs.values import Clause, Word
 from vivavoce.translate.events import Event, Heard, Translated
 
@@ -41,6 +53,26 @@ def test_chrf_is_sacrebleus() -> None:
     assert part is not None
     assert 30 < part < 90
     assert chrf([("", "sem referência")]) is None
+
+
+def test_counts_of_chrf_add_up_to_sacrebleus_corpus_score() -> None:
+    pairs = [
+        ("O gato (preto) dorme, e bem.", "O gato preto está a dormir!"),
+        ("Sim.", "Não"),
+        ("Onde fica a estação?", ""),
+        ("“Aqui” – diz ela", "aqui, diz ela..."),
+    ]
+    for word_order in (0, 2):
+        counts = np.array([chrf_counts(*pair, word_order=word_order) for pair in pairs])
+        assert chrf_of(counts.sum(axis=0)[None])[0] == pytest.approx(chrf(pairs, word_order=word_order), abs=1e-9)
+        each = [chrf([pair], word_order=word_order) for pair in pairs]
+        assert chrf_of(counts) == pytest.approx(each, abs=1e-9)
+
+
+def test_accents_are_left_out_by_language_and_register() -> None:
+    typed = Said(language="es", register="prompt", reference="Esta aqui", text="Está aquí")
+    written = Said(language="es", register="lecture", reference="Está aquí", text="Esta aquí")
+    assert normalised_pairs([typed, written]) == [("esta aqui", "esta aqui"), ("está aquí", "esta aquí")]
 
 
 def test_words_are_matched_in_order_whatever_their_case_and_punctuation() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from vivavoce.audio.pcm import Pcm, from_float
 from vivavoce.errors import NoSpeech
-from vivavoce.evals.speech_ends import label_speech, precedes_endpoint_too_little
+from vivavoce.evals.speech_ends import label_speech, label_utterances, precedes_endpoint_too_little
 
 RATE_HZ = 16000
 
@@ -53,3 +53,21 @@ def test_a_label_nearer_to_the_endpoint_than_its_silence_is_impossible() -> None
     assert precedes_endpoint_too_little(1001.0, decided_ms=1320.0, endpoint_ms=320.0)
     assert not precedes_endpoint_too_little(1000.0, decided_ms=1320.0, endpoint_ms=320.0)
     assert precedes_endpoint_too_little(1500.0, decided_ms=1320.0, endpoint_ms=320.0)
+
+
+def test_utterances_are_parted_by_long_silences_only() -> None:
+    made = _made((0.4, -120), (1.0, -20), (0.3, -120), (0.8, -25), (0.6, -120), (0.5, -22), (0.9, -120))
+    found = label_utterances(made)
+    assert [(each.start_ms, each.end_ms) for each in found] == [
+        (pytest.approx(400, abs=15), pytest.approx(2500, abs=15)),
+        (pytest.approx(3100, abs=15), pytest.approx(3600, abs=15)),
+    ]
+    assert len(label_utterances(made, gap_ms=250)) == 3
+    assert len(label_utterances(made, gap_ms=700)) == 1
+    whole = label_speech(made)
+    assert (found[0].start_ms, found[-1].end_ms) == (whole.start_ms, whole.end_ms)
+
+
+def test_silence_has_no_utterances() -> None:
+    with pytest.raises(NoSpeech):
+        label_utterances(Pcm(np.zeros(RATE_HZ, np.int16), RATE_HZ))

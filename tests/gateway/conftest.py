@@ -54,7 +54,7 @@ class Listener:
         self.heard: list[Any] = []
         self._told = asyncio.Event()
 
-    async def converse(self, call: Call, *, clock: Any, key: str, meter: Any, signals: Any) -> Any:
+    async def converse(self, call: Call, *, clock: Any, key: str, meter: Any, signals: Any, observer: Any) -> Any:
         transfer = None
         meter.used("stt", "whisper", Work(sound_ms=500.0))
         async for event in call.events():

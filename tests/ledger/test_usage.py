@@ -53,13 +53,13 @@ def test_work_is_added_up_over_an_interval_and_priced_as_a_whole() -> None:
 
 def test_what_nobody_knows_costs_nobody_knows_what() -> None:
     day = Day()
-    day.meter.used("mt", "gemini", Work(characters=40, latency_ms=180.0, prompt_version="translate-1"))
+    day.meter.used("mt", "gemini", Work(characters=40, latency_ms=180.0, prompt_version="v1"))
     day.meter.used("mt", "pairs", Work(characters=40))
     day.meter.used("tts", "nobody-priced", Work(sound_ms=1000.0))
     day.meter.close()
     gemini, pairs, other = day.rows
     assert (gemini["cost_nano"], gemini["price"]) == (None, "gemini@2026-05")
-    assert gemini["prompt_version"] == "translate-1"
+    assert gemini["prompt_version"] == "v1"
     assert (pairs["cost_nano"], pairs["price"]) == (0, "embedded")
     assert (other["cost_nano"], other["price"]) == (None, None)
 

@@ -49,7 +49,7 @@ def row(number: int = 1, **more: Any) -> dict[str, Any]:
 
 
 def clause(number: int, **more: Any) -> dict[str, Any]:
-    about = {"leg": "mt", "engine": "gemini", "prompt_version": "translate-1", "sound_ms": None, "characters": 40}
+    about = {"leg": "mt", "engine": "gemini", "prompt_version": "v1", "sound_ms": None, "characters": 40}
     money = {"tokens_in": 100, "tokens_out": 10, "price": "gemini@2026-05", "cost_nano": 14_000}
     return row(number, **about | money | more)
 

@@ -18,6 +18,7 @@ from vivavoce.evals.media_load import Callers, agent, find_loadgen, report
 CALLS, SECONDS = 1500, 12.0
 
 
+@pytest.mark.realtime
 def test_python_makes_progress_when_the_core_is_full(tmp_path: Path) -> None:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:

@@ -27,7 +27,9 @@ def graph_of(weights: np.ndarray[Any, Any], zero: np.ndarray[Any, Any] | np.gene
 
 
 def answer(model: Any, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    result: np.ndarray[Any, Any] = ort.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
+    options = ort.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    result: np.ndarray[Any, Any] = ort.InferenceSession(model.SerializeToString(), options).run(None, {"x": x})[0]
     return result
 
 

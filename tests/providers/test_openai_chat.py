@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -17,7 +16,8 @@ from vivavoce.emulators.http import HttpEmulator
 from vivavoce.emulators.openai import KINDS, ChatScript, served
 from vivavoce.errors import ConfigError, LegError, LegLost, LegRefused, LegTimeout, LegUnavailable, VivavoceError
 from vivavoce.legs.values import Clause, TextChunk, TokenUsage
-from vivavoce.providers.openai_chat import ChatReader, OpenAIChat, chat_body, prompt
+from vivavoce.prompts import mt_prompt
+from vivavoce.providers.openai_chat import ChatReader, OpenAIChat, chat_body
 
 CANARY = "sk-wrong-canary-5f3a9c7e1b2d4f60"
 GOOD = "sk-good-canary-71c2d9"
@@ -59,7 +59,9 @@ def text_of(chunks: list[TextChunk]) -> str:
 
 
 def test_a_request_says_what_is_asked() -> None:
-    messages = prompt("the heat pump", source="en", target="pt", context=["hello"], terms={"heat pump": "bomba"})
+    messages = mt_prompt().messages(
+        "the heat pump", source="en", target="pt", context=["hello"], terms={"heat pump": "bomba"}
+    )
     body = json.loads(chat_body("gemini-2.5-flash", messages, reasoning_effort="none"))
     assert (body["model"], body["stream"], body["reasoning_effort"]) == ("gemini-2.5-flash", True, "none")
     system, user = body["messages"]
@@ -189,25 +191,26 @@ def test_text_comes_as_it_is_made() -> None:
                 TextChunk(" FOUR", 3, last=False),
                 TextChunk("", 3, last=True, usage=TokenUsage(words_of(CLAUSE.text), 4)),
             ]
-            assert leg.prompt_version == "translate-1"
+            assert leg.prompt_version == "v1"
 
     asyncio.run(main())
 
 
 def words_of(text: str, **more: object) -> int:
     """What the emulator counts as tokens of our prompt."""
-    return sum(len(message["content"].split()) for message in prompt(text, source="en", target="pt", **more))  # type: ignore[arg-type]
+    return sum(
+        len(message["content"].split()) for message in mt_prompt().messages(text, source="en", target="pt", **more)
+    )  # type: ignore[arg-type]
 
 
-def test_the_tokens_of_all_requests_for_a_clause_add_up() -> None:
+def test_locked_terms_are_told_to_the_model_and_its_answer_is_left_as_it_is() -> None:
     async def main() -> None:
         async with chat() as (emulated, leg):
-            chunks = await translated(leg, Clause("the heat pump runs", 0, 1), glossary={"heat pump": "bomba de calor"})
             terms = {"heat pump": "bomba de calor"}
-            asked = words_of("the heat pump runs", terms=terms), words_of("the Vextal runs", terms=terms)
-            parts = words_of("the", terms=terms) + words_of("runs", terms=terms)
-            assert emulated.requests == 4
-            assert chunks[-1].usage == TokenUsage(sum(asked) + parts, 4 + 3 + 1 + 1)
+            chunks = await translated(leg, Clause("the heat pump runs", 0, 1), glossary=terms)
+            assert text_of(chunks) == "THE HEAT PUMP RUNS"
+            assert chunks[-1].usage == TokenUsage(words_of("the heat pump runs", terms=terms), 4)
+            assert emulated.requests == 1
 
     asyncio.run(main())
 
@@ -221,31 +224,6 @@ def test_an_endpoint_that_refuses_to_count_is_used_without() -> None:
         async with chat("no-stream-options", usage=False) as (_, leg):
             chunks = await translated(leg)
             assert (text_of(chunks), chunks[-1].usage) == ("ONE TWO THREE FOUR", None)
-
-    asyncio.run(main())
-
-
-def test_where_one_request_of_a_clause_is_not_counted_their_sum_is_not_known() -> None:
-    """An endpoint that counts the first answer and not the second."""
-    answers = iter([counted(7, 2), b"", b"", b""])
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-        assert length
-        await reader.readexactly(int(length[1]))
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
-        writer.write(event("text", "stop") + next(answers) + b"data: [DONE]\n\n")
-        writer.close()
-
-    async def main() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        leg = OpenAIChat(url=f"http://127.0.0.1:{port}/v1", model="m")
-        async with server, asyncio.timeout(20):
-            chunks = await translated(leg, Clause("the heat pump runs", 0, 1), glossary={"heat pump": "bomba de calor"})
-            assert chunks[-1].usage is None
-            await leg.aclose()
 
     asyncio.run(main())
 
@@ -278,28 +256,6 @@ def test_a_connection_that_was_closed_while_idle_costs_no_clause() -> None:
         async with chat("abortx1") as (emulated, leg):
             assert text_of(await translated(leg)) == "ONE TWO THREE FOUR"
             assert emulated.requests == 2
-
-    asyncio.run(main())
-
-
-def test_a_rendered_term_stays_as_the_model_wrote_it() -> None:
-    async def main() -> None:
-        script = ChatScript(answers={"the Heat Pump runs": "a bomba de calor anda"})
-        async with chat(script=script) as (emulated, leg):
-            clause = Clause("the Heat Pump runs", 0, 1)
-            chunks = await translated(leg, clause, glossary={"heat pump": "bomba de calor", "boiler": "caldeira"})
-            assert text_of(chunks) == "a bomba de calor anda"
-            assert emulated.requests == 1
-
-    asyncio.run(main())
-
-
-def test_a_locked_term_is_in_the_output_in_any_case() -> None:
-    async def main() -> None:
-        async with chat() as (_, leg):
-            chunks = await translated(leg, Clause("the heat pump runs", 0, 1), glossary={"heat pump": "bomba de calor"})
-            assert text_of(chunks) == "THE bomba de calor RUNS"
-            assert [chunk.last for chunk in chunks] == [False, True]
 
     asyncio.run(main())
 

@@ -101,7 +101,7 @@ def test_who_speaks_on_is_counted_for_the_rest_alone(kit: Any) -> None:
 class Writer:
     """Implements `Translator`; `tokens` are those it tells."""
 
-    prompt_version = "translate-9"
+    prompt_version = "v9"
 
     def __init__(self, *, tokens: TokenUsage | None = None, dead: bool = False) -> None:
         self._tokens, self._dead = tokens, dead
@@ -129,7 +129,7 @@ def test_translation_counts_characters_tokens_and_the_prompts_version(kit: Any) 
         ((*told, cost_nano),) = book.told(
             "engine", "characters", "tokens_in", "tokens_out", "prompt_version", "asked", "why", "cost_nano"
         )
-        assert told == ["gemini", 12, 600, 24, "translate-9", 2, "LegLost"]
+        assert told == ["gemini", 12, 600, 24, "v9", 2, "LegLost"]
         assert cost_nano == 600 * 100 + 24 * 400
 
     run_virtual(main())

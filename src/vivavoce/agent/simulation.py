@@ -23,6 +23,7 @@ from vivavoce.clock import NS_PER_MS, SystemClock
 from vivavoce.errors import LegError, MediaError, OutputError
 from vivavoce.legs.tts import SpeechStream
 from vivavoce.media import Engine, EngineSettings
+from vivavoce.telemetry.observer import UNOBSERVED, Observer
 
 TTL_MS = 10_000
 
@@ -54,13 +55,15 @@ class Simulated:
             raise OutputError(f"{path}: {error}", hint="name another file with --wav") from error
 
 
-async def simulated(agent: Agent, cues: Sequence[Cue], *, manners: Manners | None = None) -> Simulated:
+async def simulated(
+    agent: Agent, cues: Sequence[Cue], *, manners: Manners | None = None, observer: Observer = UNOBSERVED
+) -> Simulated:
     """Let a caller with these cues talk to an agent, at real time."""
     caller, token = RehearsedCaller(cues, manners=manners), secrets.token_urlsafe(16)
     async with Engine(EngineSettings(calls=1)) as engine:
         call = engine.expect(token, ttl_ms=TTL_MS, piece_ms=PIECE_MS)
         async with asyncio.TaskGroup() as group:
-            conversing = group.create_task(agent.converse(call, clock=SystemClock()))
+            conversing = group.create_task(agent.converse(call, clock=SystemClock(), meter=observer, observer=observer))
             calling = group.create_task(caller.call(f"ws://127.0.0.1:{engine.port}/twilio", token))
     conversation = conversing.result()
     history = tuple(conversation.history.utterances)

@@ -5,14 +5,50 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from vivavoce.accounts.accounts import SessionAccount, SessionFacts, open_accounts
+from vivavoce.accounts.glossaries import load, merged
+from vivavoce.accounts.glossary_file import read_glossary
 from vivavoce.audio.devices import MicSource
 from vivavoce.audio.files import FileSource
 from vivavoce.config.holder import ConfigHolder
+from vivavoce.config.settings import Settings
+from vivavoce.errors import StoreError
+from vivavoce.ledger.usage import UNMETERED, Meter
+from vivavoce.prompts import CURRENT
+from vivavoce.prompts.session import session_prompt
+from vivavoce.store.database import Database
 from vivavoce.store.outbox import Outbox
 from vivavoce.telemetry.keeping import Telemetry, wanted
 from vivavoce.telemetry.signals import SessionSignals
+
+
+async def prompt_for(settings: Settings, database: Database, *, away: Callable[[str], None]) -> str:
+    """The version of the prompt for a session that begins now; `away` is told where the store cannot say.
+
+    Raises ConfigError where the store says one that is not in this program.
+    """
+    try:
+        return await session_prompt(settings, database)
+    except StoreError as error:
+        away(f"{error.message}; translators take the prompt {CURRENT}, the newest of this program")
+        return CURRENT
+
+
+async def glossary_for(
+    file: Path | None, database: Database, *, user: str, source: str, target: str, away: Callable[[str], None]
+) -> dict[str, str]:
+    """What a session that begins now locks: everybody's glossary, over it the user's, over that the file's.
+
+    `away` is told where the store cannot say. Raises ConfigError for the file.
+    """
+    own = read_glossary(file) if file is not None else {}
+    try:
+        return merged(await load(database, user, source, target), own)
+    except StoreError as error:
+        away(f"{error.message}; no glossary of it is locked")
+        return own
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +56,28 @@ class Accounted:
     account: SessionAccount
     signals: SessionSignals
     outbox: Outbox
+    database: Database
 
 
 @asynccontextmanager
 async def accounted(
-    holder: ConfigHolder, facts: SessionFacts, source: MicSource | FileSource, *, duration_ms: Callable[[], float]
+    holder: ConfigHolder,
+    facts: SessionFacts,
+    source: MicSource | FileSource,
+    *,
+    duration_ms: Callable[[], float],
+    watch: Meter = UNMETERED,
 ) -> AsyncIterator[Accounted]:
-    """A session's account and signals, written when this is left; `duration_ms` is asked then."""
+    """A session's account and signals, written when this is left; `duration_ms` is asked then.
+
+    `watch` is told all that is metered.
+    """
     async with open_accounts(lambda: holder.settings) as accounts:
         telemetry = Telemetry(accounts.outbox.put, wanted=lambda: wanted(holder.settings.telemetry))
-        async with accounts.open(facts, codec=lambda: source.codec) as account:
+        async with accounts.open(facts, codec=lambda: source.codec, watch=watch) as account:
             signals = SessionSignals()
             try:
-                yield Accounted(account, signals, accounts.outbox)
+                yield Accounted(account, signals, accounts.outbox, accounts.database)
             finally:
                 if length_ms := duration_ms():
                     telemetry.session(

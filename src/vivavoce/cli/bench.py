@@ -10,6 +10,7 @@ import typer
 from vivavoce.cli.bench_agent import agent
 from vivavoce.cli.bench_chat import chat
 from vivavoce.cli.bench_failover import failover
+from vivavoce.cli.bench_gate import gate
 from vivavoce.cli.bench_ledger import ledger
 from vivavoce.cli.bench_media import capacity, media
 from vivavoce.cli.bench_output import pass_on, progress, show, why_void
@@ -128,3 +129,4 @@ app.command()(agent)
 app.command()(failover)
 app.command()(chat)
 app.command()(ledger)
+app.command()(gate)

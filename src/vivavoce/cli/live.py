@@ -19,16 +19,16 @@ from vivavoce.audio.devices import MicSource, SpeakerSink
 from vivavoce.audio.files import FileSource
 from vivavoce.audio.pcm import Pcm, Samples
 from vivavoce.audio.sinks import check_output
-from vivavoce.cli.accounting import accounted
+from vivavoce.cli.accounting import accounted, glossary_for, prompt_for
+from vivavoce.cli.monitoring import Told, monitored
 from vivavoce.cli.outputs import Outputs
 from vivavoce.cli.report import write_report
 from vivavoce.cli.screen import Screen
 from vivavoce.cli.shadowing import shadowing
-from vivavoce.cli.summary import drift_notices, report_data, screen_state, utterance_rows
+from vivavoce.cli.summary import report_data, screen_state, utterance_rows
 from vivavoce.clock import Clock, SteppedClock, SystemClock
 from vivavoce.config.holder import ConfigHolder, watched
 from vivavoce.config.settings import Settings, config_hash
-from vivavoce.contract.drift import windows
 from vivavoce.contract.envelope import Envelope, enclose, machine_load
 from vivavoce.contract.figures import contract_figures, measured_stages
 from vivavoce.contract.last_run import save_last_run
@@ -37,8 +37,10 @@ from vivavoce.errors import ConfigError, NoSpeech, OutputError, VivavoceError, W
 from vivavoce.routing.board import published
 from vivavoce.routing.route import Switch
 from vivavoce.routing.shadow import Consent
+from vivavoce.telemetry.drift import Drift
 from vivavoce.translate.assembly import AUTO, Voice, choose_voice, open_legs, session_settings
-from vivavoce.translate.events import Event, Notice, NoticeKind, UtteranceDone
+from vivavoce.translate.events import Event, Notice, NoticeKind
+from vivavoce.translate.observed import ObservedEvents
 from vivavoce.translate.record import SessionRecord
 from vivavoce.translate.session import Session
 from vivavoce.translate.signals import SignalFeed
@@ -67,9 +69,11 @@ class Job:
     config: Path | None
     tier: str
     user: str
+    glossary: Path | None
     app: str
     consent: Consent
     as_json: bool
+    metrics_port: int | None = None
 
     @property
     def live(self) -> bool:
@@ -161,6 +165,9 @@ async def _run(
         ends = f"{switch.from_engine or 'nobody'} → {switch.to_engine or 'nobody'}"
         note(NoticeKind.SWITCHED, f"{switch.leg}: {ends} ({switch.reason})")
 
+    def drifted(drift: Drift) -> None:
+        note(NoticeKind.DRIFT, str(drift))
+
     def refused(error: ConfigError) -> None:
         note(NoticeKind.CONFIG_REFUSED, f"{error.message}; the settings stay as they are")
 
@@ -183,12 +190,49 @@ async def _run(
         target=job.target,
         tier=job.tier,
     )
+    paced, told = job.paced or job.live, Told()
     with console.status("loading the engines …"):
-        books = await stack.enter_async_context(
-            accounted(holder, facts, source, duration_ms=lambda: running[0].dub.position_ms if running else 0.0)
+        observer = await stack.enter_async_context(
+            monitored(
+                settings,
+                facts,
+                console,
+                clock=clock,
+                paced=paced,
+                metrics_port=job.metrics_port,
+                drifted=drifted,
+                told=told,
+            )
         )
+        books = await stack.enter_async_context(
+            accounted(
+                holder,
+                facts,
+                source,
+                duration_ms=lambda: running[0].dub.position_ms if running else 0.0,
+                watch=observer,
+            )
+        )
+        prompt = await prompt_for(settings, books.database, away=lambda text: note(NoticeKind.STORE_AWAY, text))
+        glossary = await glossary_for(
+            job.glossary,
+            books.database,
+            user=job.user,
+            source=job.spoken,
+            target=job.target,
+            away=lambda text: note(NoticeKind.STORE_AWAY, text),
+        )
+        wanted = replace(wanted, glossary=glossary)
         shadows = await stack.enter_async_context(
-            shadowing(settings, consent, console, session=facts.session_id, user=facts.user_id, outbox=books.outbox)
+            shadowing(
+                settings,
+                consent,
+                console,
+                session=facts.session_id,
+                user=facts.user_id,
+                outbox=books.outbox,
+                prompt=prompt,
+            )
         )
         legs = await stack.enter_async_context(
             open_legs(
@@ -201,6 +245,7 @@ async def _run(
                 tell=switched,
                 shadows=shadows,
                 account=books.account,
+                prompt=prompt,
             )
         )
     for route in legs.routes:
@@ -232,14 +277,13 @@ async def _run(
     profile = settings.profile()
     duration_ms = None if isinstance(source, MicSource) else source.duration_ms
 
-    drift = windows(profile, clock_ns=clock.now_ns)
-    feed = SignalFeed(books.signals, paced=job.paced or job.live)
+    feed = SignalFeed(books.signals, paced=paced)
+    observed = ObservedEvents(observer, clock=clock, now_ms=lambda: session.now_ms)
 
     def tell(event: Event) -> None:
         record.take(event)
         feed.take(event)
-        if isinstance(event, UtteranceDone) and session.paced:
-            record.notices.extend(drift_notices(event, drift, at_ms=session.now_ms))
+        observed.take(event)
         if subtitles is not None:
             subtitles.take(event)
         if not console.is_terminal:
@@ -250,13 +294,14 @@ async def _run(
         if console.is_terminal and screen.due:
             screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
 
-    session = Session(legs=legs, settings=wanted, clock=clock, tell=tell, output=output, paced=job.paced or job.live)
+    session = Session(legs=legs, settings=wanted, clock=clock, tell=tell, output=output, paced=paced)
     running.append(session)
     outcome = await _until_done_or_interrupted(session, source)
-    books.account.outcome = outcome.told
+    books.account.outcome = told.outcome = outcome.told
     if isinstance(source, MicSource) and source.dropped_ms:
         lost = f"{source.dropped_ms:.0f} ms of the microphone's sound were lost: this machine was too busy"
         note(NoticeKind.SOUND_LOST, lost)
+        observer.noticed(NoticeKind.SOUND_LOST)
     screen.update(screen_state(record, session, profile, duration_ms=duration_ms))
     if speaker is not None and outcome.broken is None and not outcome.interrupted:
         try:

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 
 import typer
 
-from vivavoce.cli import agent, bench, models, quota, routes, shadow, store
+from vivavoce.cli import agent, bench, eval, glossary, models, prompts, quota, routes, shadow, store
 from vivavoce.cli.budget import budget
 from vivavoce.cli.cost import cost
+from vivavoce.cli.drift import drift
 from vivavoce.cli.emulate import emulate
 from vivavoce.cli.nudge import nudge
 from vivavoce.cli.process import prepare
 from vivavoce.cli.profiles import profiles
+from vivavoce.cli.promotion import promote
 from vivavoce.cli.serve import serve
 from vivavoce.cli.translate import translate
 from vivavoce.cli.usage import usage
@@ -33,8 +35,12 @@ app = typer.Typer(
 app.add_typer(agent.app, name="agent")
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
+app.add_typer(eval.app, name="eval")
+app.add_typer(glossary.app, name="glossary")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(quota.app, name="quota")
 app.add_typer(routes.app, name="routes")
+shadow.app.command("promote")(promote)
 app.add_typer(shadow.app, name="shadow")
 app.add_typer(store.app, name="store")
 app.command("erase")(store.erase)
@@ -46,6 +52,7 @@ app.command("emulate")(emulate)
 app.command("usage")(usage)
 app.command("profiles")(profiles)
 app.command("nudge")(nudge)
+app.command("drift")(drift)
 
 
 @app.callback()

@@ -80,9 +80,18 @@ class ReportData:
 
 def write_report(path: str | Path, data: ReportData) -> None:
     """Write the report, whole or not at all. Raises OutputError when it cannot be written."""
+    write_page(path, render(data))
+
+
+def page_part(name: str) -> str:
+    """A file that pages are made of: `report.html`, and `report.css` for whatever looks like it."""
+    return (files("vivavoce.cli") / name).read_text(encoding="utf-8")
+
+
+def write_page(path: str | Path, text: str) -> None:
+    """Write a page, whole or not at all. Raises OutputError when it cannot be written."""
     path = Path(path).expanduser()
     check_output(path)
-    text = render(data)
     part = path.with_name(f".{path.name}.part") if path.is_file() or not path.exists() else path
     try:
         part.write_text(text, encoding="utf-8")
@@ -96,8 +105,8 @@ def write_report(path: str | Path, data: ReportData) -> None:
 
 def render(data: ReportData) -> str:
     """The report as HTML."""
-    template = Template((files("vivavoce.cli") / "report.html").read_text(encoding="utf-8"))
-    return template.substitute(
+    return Template(page_part("report.html")).substitute(
+        style=page_part("report.css"),
         title=escape(f"{Path(data.source).name}: {data.source_language} → {data.target_language}"),
         source=escape(data.source),
         pair=escape(f"{data.source_language} → {data.target_language}"),

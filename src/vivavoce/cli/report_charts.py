@@ -70,10 +70,10 @@ def budget_bar(p50: float | None, p95: float | None, target: float, cap: float |
     full = cap or 1.5 * target or 1.0
     parts = ['<rect class="track" x="0" y="5" width="100%" height="6" rx="3"/>']
     if p50 is not None:
-        parts.append(f'<rect class="fill {kind}" x="0" y="5" width="{_share(p50, full)}" height="6" rx="3"/>')
-    parts.append(_line(_share(target, full), 3, 13, "tick"))
+        parts.append(f'<rect class="fill {kind}" x="0" y="5" width="{share_of(p50, full)}" height="6" rx="3"/>')
+    parts.append(rule(share_of(target, full), 3, 13, "tick"))
     if p95 is not None:
-        parts.append(_line(_share(p95, full), 1, 15, f"p95 {kind}"))
+        parts.append(rule(share_of(p95, full), 1, 15, f"p95 {kind}"))
     return f'<svg width="100%" height="16" aria-hidden="true">{"".join(parts)}</svg>'
 
 
@@ -97,14 +97,14 @@ class _Scale:
     def grid(self, height: float, bound_ms: float) -> str:
         """Upright lines each 100 ms, stronger at zero, and the bound."""
         moments = range(0, int(self.end_ms) + 1, 100 if self.end_ms <= 1500 else 500)
-        lines = [_line(f"{self.at(m):.2f}%", 0, height, "zero" if m == 0 else "grid") for m in moments]
-        return "".join(lines) + _line(f"{self.at(bound_ms):.2f}%", 0, height, "bound")
+        lines = [rule(f"{self.at(m):.2f}%", 0, height, "zero" if m == 0 else "grid") for m in moments]
+        return "".join(lines) + rule(f"{self.at(bound_ms):.2f}%", 0, height, "bound")
 
     def axis(self, y: float, bound_ms: float) -> str:
         step = 200 if self.end_ms <= 1500 else 1000
         marks = [m for m in range(0, int(self.end_ms) + 1, step) if abs(self.at(m) - self.at(bound_ms)) > 9]
-        texts = [_text(self.at(m), y, f"{m}", "axis") for m in marks]
-        return "".join(texts) + _text(self.at(bound_ms), y, f"{bound_ms:.0f} ms", "axis bound")
+        texts = [label(self.at(m), y, f"{m}", "axis") for m in marks]
+        return "".join(texts) + label(self.at(bound_ms), y, f"{bound_ms:.0f} ms", "axis bound")
 
 
 def _latest(row: Utterance) -> float:
@@ -130,12 +130,12 @@ def waterfall(row: Utterance, bound_ms: float) -> str:
     for number, (name, start, end, title) in enumerate(lanes):
         y = LANE_PX * number
         parts.append(scale.bar(_kind(name), start, end, y + 4, LANE_PX - 8, title))
-        label = ms(length_ms) if name == "speech" else f"{end - start:.0f}"
-        parts.append(_beside(scale.at(end), scale.at(start), y + 13, label))
+        took = ms(length_ms) if name == "speech" else f"{end - start:.0f}"
+        parts.append(_beside(scale.at(end), scale.at(start), y + 13, took))
     parts.append(scale.axis(height + 13, bound_ms))
     names = "".join(f"<span>{escape(name)}</span>" for name, *_ in lanes)
     about = f"Waterfall of utterance {row.id}: " + ", ".join(title for *_, title in lanes)
-    return f'<div class="lanes"><div class="names">{names}</div>{_svg(height + 18, "".join(parts), about)}</div>'
+    return f'<div class="lanes"><div class="names">{names}</div>{drawing(height + 18, "".join(parts), about)}</div>'
 
 
 def overview(rows: Sequence[Utterance], bound_ms: float) -> str:
@@ -164,7 +164,9 @@ def overview(rows: Sequence[Utterance], bound_ms: float) -> str:
     parts.append(scale.axis(height + 14, bound_ms))
     names = "".join(f"<span>{escape(row.id)}</span>" for row in drawn)
     about = f"Waterfall of {len(drawn)} utterances against the bound of {bound_ms:.0f} ms"
-    return f'<div class="lanes dense"><div class="names">{names}</div>{_svg(height + 20, "".join(parts), about)}</div>'
+    return (
+        f'<div class="lanes dense"><div class="names">{names}</div>{drawing(height + 20, "".join(parts), about)}</div>'
+    )
 
 
 def timeline(rows: Sequence[Utterance], duration_ms: float, low_confidence: float) -> str:
@@ -175,10 +177,10 @@ def timeline(rows: Sequence[Utterance], duration_ms: float, low_confidence: floa
     step_s = next((step for step in STEPS_S if total_ms / 1000 / step <= max(8, total_ms / 1000 * 9 / 80)), STEPS_S[-1])
     for second in range(0, int(total_ms / 1000) + 1, step_s):
         x = 100_000.0 * second / total_ms
-        parts.append(_line(f"{x:.3f}%", 0, 84, "grid"))
+        parts.append(rule(f"{x:.3f}%", 0, 84, "grid"))
         if x < 97:
             parts.append(
-                _text(x, 98, f"{second // 60}:{second % 60:02d}", "axis", anchor="start" if second == 0 else "middle")
+                label(x, 98, f"{second // 60}:{second % 60:02d}", "axis", anchor="start" if second == 0 else "middle")
             )
     for row in rows:
         speech = f"{row.id}: {row.source_text}"
@@ -186,7 +188,7 @@ def timeline(rows: Sequence[Utterance], duration_ms: float, low_confidence: floa
         parts.append(_stretch(f"speech{unsure}", row.speech_start_ms, row.speech_end_ms, total_ms, 8, speech))
         for number, (start, end, text) in enumerate(row.dub):
             if number == 0:
-                x1, x2 = _share(row.speech_start_ms, total_ms), _share(start, total_ms)
+                x1, x2 = share_of(row.speech_start_ms, total_ms), share_of(start, total_ms)
                 parts.append(f'<line class="link" x1="{x1}" y1="32" x2="{x2}" y2="52"/>')
             lag = f"{row.id}: {text} (starts {(start - row.speech_end_ms) / 1000:+.1f} s from the end of speech)"
             parts.append(_stretch("dub", start, end, total_ms, 52, lag))
@@ -201,8 +203,8 @@ def timeline(rows: Sequence[Utterance], duration_ms: float, low_confidence: floa
 
 def _stretch(kind: str, start_ms: float, end_ms: float, total_ms: float, y: float, title: str) -> str:
     return (
-        f'<rect class="{kind}" x="{_share(start_ms, total_ms)}" y="{y}" width="{_share(end_ms - start_ms, total_ms)}" '
-        f'height="24" rx="3"><title>{escape(title)}</title></rect>'
+        f'<rect class="{kind}" x="{share_of(start_ms, total_ms)}" y="{y}" '
+        f'width="{share_of(end_ms - start_ms, total_ms)}" height="24" rx="3"><title>{escape(title)}</title></rect>'
     )
 
 
@@ -216,15 +218,16 @@ def _kind(stage: str) -> str:
     return stage if stage == "speech" or stage in ORDER else "other"
 
 
-def _share(value: float, full: float) -> str:
+def share_of(value: float, full: float) -> str:
+    """Percent of the whole width."""
     return f"{100.0 * min(1.0, max(0.0, value / full)):.3f}%"
 
 
-def _line(x: str, y1: float, y2: float, kind: str) -> str:
+def rule(x: str, y1: float, y2: float, kind: str) -> str:
     return f'<line class="{kind}" x1="{x}" y1="{y1}" x2="{x}" y2="{y2}"/>'
 
 
-def _text(x: float, y: float, text: str, kind: str, anchor: str = "middle") -> str:
+def label(x: float, y: float, text: str, kind: str, anchor: str = "middle") -> str:
     return f'<text class="{kind}" x="{x:.2f}%" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
@@ -235,5 +238,5 @@ def _beside(end: float, start: float, y: float, text: str) -> str:
     return f'<text class="value" x="{end:.2f}%" y="{y}" dx="5">{escape(text)}</text>'
 
 
-def _svg(height: float, content: str, about: str) -> str:
+def drawing(height: float, content: str, about: str) -> str:
     return f'<svg width="100%" height="{height}" role="img" aria-label="{escape(about)}">{content}</svg>'

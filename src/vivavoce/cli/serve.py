@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vivavoce.gateway.keys import Keys
     from vivavoce.gateway.serving import Ports
     from vivavoce.routing.route import Switch
+    from vivavoce.telemetry.drift import Drift
+    from vivavoce.telemetry.tracing import TraceStats
 
 INTERRUPTED = 130
 
@@ -76,6 +78,7 @@ async def _serve(script: Path, config: Path | None, tier: str, asked: dict[str, 
     from vivavoce.gateway.serving import serve as serve_calls
     from vivavoce.routing.board import published
     from vivavoce.telemetry.keeping import Telemetry, wanted
+    from vivavoce.telemetry.monitor import can_measure, open_monitor
 
     console, log = Console(highlight=False, soft_wrap=True), logging.getLogger(__name__)
     holder, clock = ConfigHolder(config), SystemClock()
@@ -89,7 +92,23 @@ async def _serve(script: Path, config: Path | None, tier: str, asked: dict[str, 
     def refused(error: ConfigError) -> None:
         log.error("%s; the settings stay as they are", error.message)
 
+    def drifted(drift: Drift) -> None:
+        log.warning("%s", drift)
+
+    def exported(stats: TraceStats) -> None:
+        if stats.lost:
+            log.warning("%d spans were sent, %d were lost", stats.sent, stats.lost)
+
+    port = holder.settings.telemetry.metrics_port
     async with (
+        open_monitor(
+            holder.settings,
+            clock=clock,
+            metrics=bool(port) or can_measure(),
+            metrics_port=port or None,
+            drifted=drifted,
+            exported=exported,
+        ) as monitor,
         open_accounts(lambda: holder.settings, clock=clock) as accounts,
         open_agent(holder.settings, load_script(script), tier=tier, holder=holder, tell=switched) as agent,
         watched(holder, clock=clock, refused=refused),
@@ -115,20 +134,39 @@ async def _serve(script: Path, config: Path | None, tier: str, asked: dict[str, 
             loop.add_signal_handler(sign, stop)
 
         def opened(ports: Ports) -> None:
-            for line in where_to_call(settings, keys, ports):
+            for line in where_to_call(settings, keys, ports, metrics=monitor.metrics is not None):
                 console.print(line)
 
         telemetry = Telemetry(accounts.outbox.put, wanted=lambda: wanted(holder.settings.telemetry))
-        books = Books(accounts, telemetry, language=agent.script.language, tier=tier, clock=clock)
-        await serve_calls(agent, settings, keys, clock=clock, stopping=stopping, opened=opened, books=books)
+        books = Books(
+            accounts,
+            telemetry,
+            language=agent.script.language,
+            tier=tier,
+            clock=clock,
+            monitor=monitor,
+            script=agent.script.name,
+        )
+        await serve_calls(
+            agent,
+            settings,
+            keys,
+            clock=clock,
+            stopping=stopping,
+            opened=opened,
+            books=books,
+            metrics=monitor.metrics,
+        )
 
 
-def where_to_call(settings: ServeSettings, keys: Keys, ports: Ports) -> list[str]:
-    """Which address is to be put where."""
+def where_to_call(settings: ServeSettings, keys: Keys, ports: Ports, *, metrics: bool = False) -> list[str]:
+    """Which address is to be put where; that of `metrics` where there are any."""
     from vivavoce.gateway import asterisk, telephony
 
     http, media = f"{settings.host}:{ports.http}", f"{settings.host}:{ports.media}"
     lines = [f"health        http://{http}/health"]
+    if metrics:
+        lines.append(f"metrics       http://{http}/metrics")
     if keys.twilio:
         public = settings.public_url.rstrip("/")
         lines += [

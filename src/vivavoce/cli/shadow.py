@@ -13,7 +13,8 @@ from vivavoce.cli.since import since_ms
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vivavoce.evals.shadow_report import Comparison, Spread
+    from vivavoce.config.settings import Settings
+    from vivavoce.evals.shadow_report import Cap, Comparison, Spread
 
 app = typer.Typer(help="Compare candidates that hear a share of the sessions.", no_args_is_help=True)
 
@@ -28,10 +29,8 @@ def report(
     """Print, for each candidate, latency, quality and cost beside those of who was served, and a verdict."""
     from rich.console import Console
 
-    from vivavoce.clock import SystemClock
     from vivavoce.config.load import load_settings
     from vivavoce.evals.shadow_report import compare
-    from vivavoce.routing.route import Route
     from vivavoce.routing.shadow_rows import read_rows
 
     if leg not in ("", "stt", "mt", "tts"):
@@ -39,13 +38,7 @@ def report(
     begin_ms = since_ms(since)
     settings = load_settings(config)
     rows = on_store(settings, lambda database: read_rows(database, since_ms=begin_ms, leg=leg))
-    clock = SystemClock()
-
-    def cap_ms(of: str, engine: str) -> float | None:
-        route = Route(of, settings.routes.legs[of], profile=settings.contract.resolve, clock=clock)
-        return route.triggers(engine).cap_ms
-
-    found = compare(rows, cap_ms)
+    found = compare(rows, caps_of(settings))
     if as_json:
         print_figures(
             "vivavoce shadow report",
@@ -60,6 +53,20 @@ def report(
         console.print(f"no shadow ran within {since}: name candidates under \\[routes.stt.shadow]")
     for each in found:
         _print(console.print, each)
+
+
+def caps_of(settings: Settings) -> Cap:
+    """The caps that candidates' p95 are held against: those that would hold for them in the route."""
+    from vivavoce.clock import SystemClock
+    from vivavoce.routing.route import Route
+
+    clock = SystemClock()
+
+    def cap_ms(leg: str, engine: str) -> float | None:
+        route = Route(leg, settings.routes.legs[leg], profile=settings.contract.resolve, clock=clock)
+        return route.triggers(engine).cap_ms
+
+    return cap_ms
 
 
 def _print(write: Callable[..., None], each: Comparison) -> None:

@@ -21,7 +21,7 @@ from vivavoce.store.outbox import Outbox
 
 @asynccontextmanager
 async def shadowing(
-    settings: Settings, consent: Consent, console: Console, *, session: str, user: str, outbox: Outbox
+    settings: Settings, consent: Consent, console: Console, *, session: str, user: str, outbox: Outbox, prompt: str
 ) -> AsyncIterator[Shadows]:
     """The shadows that are drawn for a session; where there are any, its identifier is told.
 
@@ -33,7 +33,7 @@ async def shadowing(
             f"--allow-shadow: no engine is named {', '.join(sorted(unknown))}",
             hint=f"there are {', '.join(settings.engines.paths)}",
         )
-    engines = ShadowEngines(settings)
+    engines = ShadowEngines(settings, prompt)
     shadows = Shadows(
         settings.routes.legs,
         session=session,

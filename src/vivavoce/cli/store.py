@@ -157,8 +157,12 @@ def erase(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Erase from the store what is known of one session, user or call. What waits in spools is not let in later."""
+    """Erase what is known of one session, user or call, cases of the evaluation too.
+
+    What waits in spools is not let in later.
+    """
     from vivavoce.config.load import load_settings
+    from vivavoce.evals.clip_cases import erase_cases, own_clips
     from vivavoce.store.erasure import Erased, erase_call, erase_session, erase_user
 
     if [bool(session), bool(user), bool(call)].count(True) != 1:
@@ -177,14 +181,17 @@ def erase(
         return await erase_call(database, call)
 
     erased = on_store(settings, work)
+    cases = erase_cases(own_clips(), user_id=user, session_id=session)
     if as_json:
-        figures = {"rows": dict(erased.rows), "scrubbed": erased.scrubbed}
+        figures = {"rows": dict(erased.rows), "cases": cases, "scrubbed": erased.scrubbed}
         print_figures("vivavoce erase", figures, settings, n=sum(erased.rows.values()))
         return
     if any(erased.rows.values()):
         _print_rows("erased", erased.rows)
-    else:
+    elif not cases:
         typer.echo(f"nothing was known of {whose}")
+    if cases:
+        typer.echo(f"erased  {plural(cases, 'case')} of the evaluation, with sound")
     if not call:
         typer.echo("Rows that still wait in spools, here or elsewhere, will be left out of the store.")
     if not erased.scrubbed:

@@ -9,13 +9,12 @@ from typing import Any
 
 from vivavoce.cli.report import NoticeRow, ReportData, StageRow, UtteranceRow
 from vivavoce.cli.screen import ScreenState, StageBar
-from vivavoce.contract.drift import DriftWindow
 from vivavoce.contract.envelope import Envelope
 from vivavoce.contract.figures import measured_stages
 from vivavoce.contract.profile import Profile, Stage
 from vivavoce.contract.spans import SpanRecorder
 from vivavoce.contract.stats import percentiles
-from vivavoce.translate.events import Notice, NoticeKind, UtteranceDone
+from vivavoce.translate.events import Notice, NoticeKind
 from vivavoce.translate.record import SessionRecord, UtteranceRecord
 from vivavoce.translate.session import Session
 
@@ -74,18 +73,6 @@ def _bar(spans: SpanRecorder, profile: Profile, stage: Stage) -> StageBar:
         target_ms=budget.target_ms,
         cap_ms=budget.cap_ms,
     )
-
-
-def drift_notices(done: UtteranceDone, drift: Mapping[Stage, DriftWindow], *, at_ms: float) -> list[Notice]:
-    """What an utterance's stages changed in the windows that hold p95 against the caps."""
-    notices = []
-    for name, (start_ms, end_ms) in done.stages.items():
-        alarm = drift[Stage(name)].observe(end_ms - start_ms) if name in drift else None
-        if alarm is not None:
-            word = "is over its cap" if alarm.raised else "is within its cap again"
-            text = f"{alarm.stage}: p95 of {alarm.p95_ms:.0f} ms {word} of {alarm.cap_ms:.0f}"
-            notices.append(Notice(NoticeKind.DRIFT, text, at_ms))
-    return notices
 
 
 def utterance_rows(record: SessionRecord) -> list[dict[str, Any]]:

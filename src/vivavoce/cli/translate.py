@@ -40,7 +40,13 @@ def translate(
     device: Annotated[str | None, typer.Option(help="Microphone to use with mic.", show_default=False)] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="List the language pairs and leave.")] = False,
     tier: TierOption = None,
-    user: Annotated[str, typer.Option(help="Whom usage and caps are counted for.", show_default=False)] = "",
+    user: Annotated[
+        str, typer.Option(help="Whose glossary holds, and whom usage and caps are counted for.", show_default=False)
+    ] = "",
+    glossary: Annotated[
+        Path | None,
+        typer.Option(help="Lock the terms of this file too (CSV or TSV: term,rendering).", show_default=False),
+    ] = None,
     app: Annotated[
         str, typer.Option(help="Application whose sound this is, for the ledger and profiles.", show_default=False)
     ] = "",
@@ -51,6 +57,10 @@ def translate(
             show_default=False,
         ),
     ] = "",
+    metrics: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port of this machine for Prometheus, meanwhile.", show_default=False),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
@@ -90,8 +100,10 @@ def translate(
             config=config,
             tier=tier or "",
             user=user,
+            glossary=glossary,
             app=app,
             consent=Consent.parse(allow_shadow),
             as_json=as_json,
+            metrics_port=metrics,
         )
     )

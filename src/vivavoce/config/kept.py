@@ -58,6 +58,21 @@ class KeptFiles:
             )
         return copies[-1]
 
+    def replace(self, before: bytes, after: bytes) -> None:
+        """Keep what is in the file, which is `before`, and put another content in its place.
+
+        Raises ConfigError where the file says something else by now, OutputError where it cannot be written.
+        """
+        try:
+            if self.path.read_bytes() != before:
+                raise ConfigError(f"{self.path} was changed meanwhile", hint="try again")
+            self.keep(before)
+            _write(self.path.resolve(), after, mode=self.path.stat().st_mode & 0o777)
+        except OSError as error:
+            raise OutputError(
+                f"{error.filename or self.path}: {error.strerror}", hint="is it yours to write?"
+            ) from error
+
     def roll_back(self) -> Path:
         """Put that copy in the file's place, forget the later ones, and return it; what was there is in `replaced`.
 

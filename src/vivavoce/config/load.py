@@ -56,6 +56,11 @@ def read_settings(path: Path) -> Settings:
         raise ConfigError(
             f"{path}: {error.strerror}", hint=f"name another file with --config or in ${VARIABLE}"
         ) from error
+    return settings_of(text, path)
+
+
+def settings_of(text: str, path: Path) -> Settings:
+    """What `read_settings` reads, of a file's text. Raises ConfigError as that does."""
     try:
         own = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -157,6 +157,15 @@ class SpendSettings(Section):
 
 class TelemetrySettings(Section):
     profiles: bool = Field(description="Whether each session's signals, and nudges, are kept in the store.")
+    otlp: str = Field(
+        pattern=r"^(https?://[^?#\s]+)?$", description="Collector of traces over OTLP/HTTP; OTEL_* goes before it."
+    )
+    metrics_port: int = Field(ge=0, le=65535, description="Port of this machine for Prometheus; 0 for none.")
+    drift_tolerance: float = Field(gt=0, description="Share that a p95 may be above the evaluation's.")
+
+
+class EvalSettings(Section):
+    judge: str = Field(description="Engine, an OpenAIChat, that is asked what translations invented; empty for none.")
 
 
 class Settings(Section):
@@ -171,6 +180,7 @@ class Settings(Section):
     spend: SpendSettings
     store: StoreSettings
     telemetry: TelemetrySettings
+    eval: EvalSettings
 
     @model_validator(mode="after")
     def _hold_together(self) -> Settings:
@@ -178,6 +188,7 @@ class Settings(Section):
         paths = self.engines.paths
         named = [("translate.detector", self.translate.detector), *self.routes.names()]
         named += [("agent.turn", self.agent.turn)] if self.agent.turn else []
+        named += [("eval.judge", self.eval.judge)] if self.eval.judge else []
         named += [(f"engines.options.{name}", name) for name in self.engines.options]
         for key, name in named:
             if name not in paths:

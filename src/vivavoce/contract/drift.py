@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vivavoce.clock import NS_PER_MS
-from vivavoce.contract.profile import Profile, Stage
 from vivavoce.contract.stats import quantile
 
 
@@ -61,6 +60,11 @@ class DriftWindow:
         """The alarm that is on, as it was when it was raised."""
         return self._alarm
 
+    @property
+    def p95_ms(self) -> float | None:
+        """Of what is in it now; None while nothing can be decided by it."""
+        return quantile(self._ordered, 0.95) if len(self._ordered) >= self._least else None
+
     def observe(self, duration_ms: float) -> DriftAlarm | None:
         """Take one measurement; returns what it changed, if anything."""
         now_ns = self._clock_ns()
@@ -86,12 +90,3 @@ class DriftWindow:
         change = DriftAlarm(self._stage, raised, p95_ms, self._cap_ms, n, now_ns)
         self._alarm = change if raised else None
         return change
-
-
-def windows(profile: Profile, *, clock_ns: Callable[[], int]) -> dict[Stage, DriftWindow]:
-    """One window for each stage of the profile that has a cap."""
-    return {
-        stage: DriftWindow(stage, budget.cap_ms, clock_ns=clock_ns)
-        for stage, budget in profile.stages.items()
-        if budget.cap_ms is not None
-    }

@@ -13,7 +13,7 @@ from vivavoce.evals.clips import Recording
 from vivavoce.evals.lag import Lag, lags, settled_words, translated_words
 from vivavoce.evals.live import LiveRun, Take
 from vivavoce.evals.offline import recognise_whole, whole_recogniser
-from vivavoce.evals.scores import Erasure, chrf, erasure, has_accents, normalised, word_errors
+from vivavoce.evals.scores import Erasure, Said, chrf, erasure, normalised_pairs, word_errors
 from vivavoce.evals.usage import Usage
 from vivavoce.evals.utterances import Row, measure
 from vivavoce.legs.mt import Translator
@@ -181,18 +181,12 @@ def text_figures(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def errors_of(rows: Sequence[Row], field: str) -> dict[str, Any] | None:
-    """Word errors of one text of each row against its reference, both normalised.
-
-    Where no reference of a language and register has a diacritic they were typed without, so both sides lose them.
-    """
-    accented = {(row.language, row.register) for row in rows if has_accents(row.reference)}
-    pairs = []
-    for row in rows:
-        accents = (row.language, row.register) in accented
-        texts = (row.reference, getattr(row, field))
-        reference, hypothesis = (normalised(text, language=row.language, accents=accents) for text in texts)
-        pairs.append((reference, hypothesis))
-    found = word_errors(pairs)
+    """Word errors of one text of each row against its reference, both normalised."""
+    said = [
+        Said(language=row.language, register=row.register, reference=row.reference, text=getattr(row, field))
+        for row in rows
+    ]
+    found = word_errors(normalised_pairs(said))
     if found is None:
         return None
     return {

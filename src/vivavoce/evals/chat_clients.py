@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from vivavoce.errors import LegUnavailable
 from vivavoce.legs.values import Clause
-from vivavoce.providers.openai_chat import OpenAIChat, chat_body, prompt
+from vivavoce.prompts import mt_prompt
+from vivavoce.providers.openai_chat import OpenAIChat, chat_body
 
 MODEL = "emulated"
 _KEY = "VIVAVOCE_BENCH_KEY"
@@ -56,7 +57,7 @@ async def openai_sdk(url: str, at_once: int) -> AsyncIterator[First]:
     from openai import AsyncOpenAI
 
     client = AsyncOpenAI(base_url=url, api_key=KEY, max_retries=0)
-    messages: Any = prompt(_TEXT, source=_PAIR[0], target=_PAIR[1])
+    messages: Any = mt_prompt().messages(_TEXT, source=_PAIR[0], target=_PAIR[1])
 
     async def first() -> float:
         begun_s, first_s = time.perf_counter(), 0.0
@@ -73,7 +74,7 @@ async def openai_sdk(url: str, at_once: int) -> AsyncIterator[First]:
 async def bare(url: str, at_once: int) -> AsyncIterator[First]:
     """Nothing but the bytes of the request, and of the answer."""
     parts = urlsplit(url)
-    body = chat_body(MODEL, prompt(_TEXT, source=_PAIR[0], target=_PAIR[1]))
+    body = chat_body(MODEL, mt_prompt().messages(_TEXT, source=_PAIR[0], target=_PAIR[1]))
     head = f"POST {parts.path}/chat/completions HTTP/1.1\r\nhost: {parts.netloc}\r\nauthorization: Bearer {KEY}\r\n"
     request = f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
     opened = [await asyncio.open_connection(parts.hostname, parts.port) for _ in range(at_once)]

@@ -1,6 +1,7 @@
 """Recorded speech with what was said in it: a folder with a `manifest.json`, a list of
 
-{id, file, language, transcript, references: {language: text}, duration_s, native_rate, register, note}.
+{id, file, language, transcript, references: {language: text}, duration_s, native_rate, register, note}; clips of the
+evaluation also have target, terms, control, synthetic, licence, source and sha256.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from vivavoce.audio.files import open_audio
 from vivavoce.audio.pcm import Pcm
 from vivavoce.errors import NoSpeech, SourceMissing, SourceUnreadable
-from vivavoce.evals.speech_ends import Speech, label_speech
+from vivavoce.evals.speech_ends import Speech, label_speech, label_utterances
 
 SHORT_MS = 5000.0
 """Speech up to this length is a short utterance."""
@@ -27,7 +28,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One recording. `references` are translations of `transcript` by language; `path` is the sound file."""
+    """One recording. `references` are translations of `transcript` by language; `path` is the sound file.
+
+    `target` is the language that it is evaluated in, "" where nobody says. `terms` occur in the transcript, each with
+    its rendering in the reference; `control` are as many words drawn at random, with what the reference makes of them.
+    `source` says where the sound is from; `sha256` goes with the clip's source and with all that is expected of it.
+    `user_id` and `session_id` say whose correction a clip was.
+    """
 
     id: str
     file: str
@@ -37,16 +44,36 @@ class Clip:
     references: Mapping[str, str] = field(default_factory=dict)
     register: str = ""
     note: str = ""
+    target: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
+    control: Mapping[str, str] = field(default_factory=dict)
+    synthetic: bool = False
+    licence: str = ""
+    source: str = ""
+    sha256: str = ""
+    user_id: str = ""
+    session_id: str = ""
     path: Path = Path()
+
+    @property
+    def pair(self) -> str:
+        """Like "en-pt"; only the language where there is no target."""
+        return f"{self.language}-{self.target}" if self.target else self.language
+
+    @property
+    def reference(self) -> str:
+        """The translation into the target; "" without one."""
+        return self.references.get(self.target, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A clip's sound in memory, and where its speech begins and ends."""
+    """A clip's sound in memory, and where its speech begins and ends; `utterances` are parted by its long pauses."""
 
     clip: Clip
     pcm: Pcm
     speech: Speech
+    utterances: tuple[Speech, ...] = ()
 
     @property
     def short(self) -> bool:
@@ -57,8 +84,10 @@ class Recording:
         start_ms = max(0.0, self.speech.start_ms - margin_ms)
         end_ms = min(self.pcm.duration_ms, self.speech.end_ms + margin_ms)
         at, until = (round(ms * self.pcm.rate_hz / 1000) for ms in (start_ms, end_ms))
-        speech = Speech(self.speech.start_ms - start_ms, self.speech.end_ms - start_ms)
-        return Recording(self.clip, Pcm(self.pcm.samples[at:until], self.pcm.rate_hz), speech)
+        speech, *utterances = (
+            Speech(each.start_ms - start_ms, each.end_ms - start_ms) for each in (self.speech, *self.utterances)
+        )
+        return Recording(self.clip, Pcm(self.pcm.samples[at:until], self.pcm.rate_hz), speech, tuple(utterances))
 
 
 def read_clips(folder: Path) -> list[Clip]:
@@ -98,6 +127,6 @@ def load_recording(clip: Clip, rate_hz: int) -> Recording:
     blocks = [block.samples for block in open_audio(clip.path).blocks(rate_hz=rate_hz)]
     pcm = Pcm(np.concatenate(blocks), rate_hz)
     try:
-        return Recording(clip, pcm, label_speech(pcm))
+        return Recording(clip, pcm, label_speech(pcm), tuple(label_utterances(pcm)))
     except NoSpeech as error:
         raise NoSpeech(f"{clip.path}: {error.message}", hint="take it out of the manifest") from error

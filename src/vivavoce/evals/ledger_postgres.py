@@ -28,6 +28,12 @@ class OwnPostgres:
         self._server.psql(f"CREATE DATABASE {name};")
         return str(self._server.get_uri(database=name))
 
+    def forgo_the_disk(self) -> None:
+        """From now on it waits for no disk: what is killed may be lost, and databases are made and dropped fast."""
+        for setting in ("fsync", "full_page_writes"):
+            self._server.psql(f"ALTER SYSTEM SET {setting} = off;")
+        self._server.psql("SELECT pg_reload_conf();")
+
     @property
     def pid(self) -> int:
         return int(self._server.get_pid())

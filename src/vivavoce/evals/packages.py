@@ -11,6 +11,8 @@ _NEEDED = {
     "picows": "picows",
     "psutil": "psutil",
     "sacrebleu": "sacrebleu",
+    "simplemma": "simplemma",
+    "text_to_num": "text2num",
     "whisper_normalizer": "whisper-normalizer",
 }
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+
+from vivavoce.contract.stats import Floats
 from vivavoce.legs.values import Word
 from vivavoce.text.phrases import spoken_form
 from vivavoce.translate.events import Event, Heard, Translated
@@ -46,6 +50,33 @@ def _normaliser(language: str, accents: bool) -> Callable[[str], str]:
     return basic
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What was recognised of a text in a language, beside what was really said."""
+
+    language: str
+    register: str
+    reference: str
+    text: str
+
+
+def normalised_pairs(said: Sequence[Said]) -> list[tuple[str, str]]:
+    """(reference, text) of each, normalised for `word_errors`.
+
+    Where no reference of a language and register has a diacritic they were typed without, so both sides lose them.
+    """
+    accented = {(each.language, each.register) for each in said if has_accents(each.reference)}
+
+    def both(each: Said) -> tuple[str, str]:
+        accents = (each.language, each.register) in accented
+        reference, text = (
+            normalised(text, language=each.language, accents=accents) for text in (each.reference, each.text)
+        )
+        return reference, text
+
+    return [both(each) for each in said]
+
+
 def word_errors(pairs: Iterable[tuple[str, str]]) -> WordErrors | None:
     """Word errors over (reference, hypothesis) pairs that are normalised; None when no reference has a word."""
     import jiwer
@@ -58,14 +89,68 @@ def word_errors(pairs: Iterable[tuple[str, str]]) -> WordErrors | None:
     return WordErrors(100.0 * found.wer, words, found.substitutions, found.deletions, found.insertions)
 
 
-def chrf(pairs: Iterable[tuple[str, str]]) -> float | None:
-    """Corpus chrF (sacreBLEU's defaults, 0 to 100) over (reference, hypothesis) pairs; None without references."""
+def chrf(pairs: Iterable[tuple[str, str]], *, word_order: int = 0) -> float | None:
+    """Corpus chrF (sacreBLEU's defaults, 0 to 100) over (reference, hypothesis) pairs; None without references.
+
+    `word_order=2` makes it chrF++.
+    """
     from sacrebleu.metrics.chrf import CHRF
 
     rows = [(reference, hypothesis) for reference, hypothesis in pairs if reference.strip()]
     if not rows:
         return None
-    return float(CHRF().corpus_score([hypothesis for _, hypothesis in rows], [[r for r, _ in rows]]).score)
+    metric = CHRF(word_order=word_order)
+    return float(metric.corpus_score([hypothesis for _, hypothesis in rows], [[r for r, _ in rows]]).score)
+
+
+_CHARACTERS = 6
+_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+
+
+def chrf_counts(reference: str, hypothesis: str, *, word_order: int = 2) -> list[float]:
+    """The counts that chrF rests on: for each order the n-grams of the hypothesis, of the reference, and shared ones.
+
+    Counts of several pairs add up, and `chrf_of` makes the corpus score of their sum, which is what resampling needs.
+    As Popović defined it (https://aclanthology.org/W17-4770) and sacreBLEU counts: six orders of characters without
+    blanks, then words, of which one mark at the end or else at the beginning is cut off.
+    """
+    counts: list[float] = []
+    orders = [(_characters, n) for n in range(1, _CHARACTERS + 1)] + [(_words, n) for n in range(1, word_order + 1)]
+    for units, n in orders:
+        ours, theirs = (_ngrams(units(text), n) for text in (hypothesis, reference))
+        counts += [ours.total() if theirs else 0, theirs.total(), (ours & theirs).total()]
+    return counts
+
+
+def chrf_of(counts: Floats) -> Floats:
+    """The score (0 to 100) of each row of summed `chrf_counts`; orders without n-grams on a side are left out."""
+    ours, theirs, shared = (counts[:, i::3] for i in range(3))
+    there = (ours > 0) & (theirs > 0)
+    orders = np.maximum(there.sum(axis=1), 1)
+    precision = np.where(there, shared / np.maximum(ours, 1), 0.0).sum(axis=1) / orders
+    recall = np.where(there, shared / np.maximum(theirs, 1), 0.0).sum(axis=1) / orders
+    weighted = 4 * precision + recall  # recall counts twice as much: beta is 2
+    return np.asarray(100 * 5 * precision * recall / np.where(weighted > 0, weighted, 1.0))
+
+
+def _ngrams(units: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
+    return Counter(tuple(units[i : i + n]) for i in range(len(units) - n + 1))
+
+
+def _characters(text: str) -> Sequence[str]:
+    return "".join(text.split())
+
+
+def _words(text: str) -> Sequence[str]:
+    words: list[str] = []
+    for word in text.split():
+        if len(word) > 1 and word[-1] in _PUNCTUATION:
+            words += [word[:-1], word[-1]]
+        elif len(word) > 1 and word[0] in _PUNCTUATION:
+            words += [word[0], word[1:]]
+        else:
+            words.append(word)
+    return words
 
 
 def match_words(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[int, int]]:

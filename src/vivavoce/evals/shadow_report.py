@@ -15,6 +15,7 @@ LEAST_PAIRS = 30
 MOST_VOID = 0.05
 MOST_WER = 12.0
 """The gate's bar. The primary is no reference: a candidate may differ because it is right."""
+_PROMISING = "promising"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ class Comparison:
     cost_ratio: float | None
     prices: tuple[str, ...]
     verdict: str
+
+    @property
+    def promising(self) -> bool:
+        """Whether nothing speaks against running the gate on it."""
+        return self.verdict.startswith(_PROMISING)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -134,7 +140,7 @@ def _verdict(
         pace = "slower"
     elif interval.high < 0:
         pace = "faster"
-    return f"promising: {pace}, within its bars; run the gate on it"
+    return f"{_PROMISING}: {pace}, within its bars; run the gate on it"
 
 
 def _spread(values: Sequence[float]) -> Spread | None:

@@ -16,6 +16,9 @@ _ABOVE_FLOOR_DB = 15.0
 _SHORTEST_MS = 40.0
 _SILENCE_DB = -75.0
 
+GAP_MS = 500.0
+"""Silence of at least this length separates two utterances."""
+
 
 @dataclass(frozen=True, slots=True)
 class Speech:
@@ -35,6 +38,27 @@ def label_speech(pcm: Pcm) -> Speech:
     The threshold lies 36 dB under the speech level (95th percentile of short-time RMS), and at least 15 dB above the
     noise floor (5th percentile) as far as the floor leaves room for that. Raises NoSpeech for a clip of silence.
     """
+    stretches = _stretches(pcm)
+    return Speech(stretches[0].start_ms, stretches[-1].end_ms)
+
+
+def label_utterances(pcm: Pcm, *, gap_ms: float = GAP_MS) -> list[Speech]:
+    """Every utterance of a clip: what `label_speech` takes for speech, split at silences of at least `gap_ms`.
+
+    The first begins and the last ends where `label_speech` says. Raises NoSpeech for a clip of silence.
+    """
+    first, *others = _stretches(pcm)
+    utterances = [first]
+    for stretch in others:
+        if stretch.start_ms - utterances[-1].end_ms >= gap_ms:
+            utterances.append(stretch)
+        else:
+            utterances[-1] = Speech(utterances[-1].start_ms, stretch.end_ms)
+    return utterances
+
+
+def _stretches(pcm: Pcm) -> list[Speech]:
+    """All loud stretches in their order, at least one."""
     levels = _levels_db(pcm)
     if not len(levels) or (speech := float(np.percentile(levels, 95))) < _SILENCE_DB:
         raise NoSpeech("the clip is silent")
@@ -44,8 +68,10 @@ def label_speech(pcm: Pcm) -> Speech:
     if not runs:
         raise NoSpeech("the clip holds clicks, no speech")
     centre_ms = _WINDOW_MS / 2
-    start_ms, end_ms = runs[0][0] * _HOP_MS + centre_ms, (runs[-1][1] - 1) * _HOP_MS + centre_ms
-    return Speech(start_ms, min(end_ms, pcm.duration_ms))
+    return [
+        Speech(begin * _HOP_MS + centre_ms, min((end - 1) * _HOP_MS + centre_ms, pcm.duration_ms))
+        for begin, end in runs
+    ]
 
 
 def precedes_endpoint_too_little(label_end_ms: float, *, decided_ms: float, endpoint_ms: float) -> bool:

@@ -156,11 +156,11 @@ def read_run(path: Path) -> Run:
     try:
         return TypeAdapter(Run).validate_json(path.read_bytes())
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="name a file that `vivavoce eval --run` wrote") from error
+        raise ConfigError(f"{path}: {error.strerror}", hint="name a file that `vivavoce eval --out` wrote") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
             f"{path} is no run of the gate: {where}: {first['msg']}",
-            hint="name a file that `vivavoce eval --run` wrote",
+            hint="name a file that `vivavoce eval --out` wrote",
         ) from error

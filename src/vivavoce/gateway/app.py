@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI, HTTPException, Request, Response
 
@@ -13,10 +13,19 @@ from vivavoce.gateway.calls import Calls
 from vivavoce.gateway.keys import Keys
 from vivavoce.gateway.telephony import Twilio
 from vivavoce.media import Engine
+from vivavoce.telemetry.packages import CONTENT_TYPE
+
+if TYPE_CHECKING:
+    from vivavoce.telemetry.metrics import Metrics
+
+_PROXIED: Final = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "via"})
+"""Who comes through the proxy that calls come through is not to read metrics."""
 
 
-def application(calls: Calls, engine: Engine, settings: ServeSettings, keys: Keys, *, clock: Clock) -> FastAPI:
-    """Health, and the exchanges whose secrets are there."""
+def application(
+    calls: Calls, engine: Engine, settings: ServeSettings, keys: Keys, *, clock: Clock, metrics: Metrics | None = None
+) -> FastAPI:
+    """Health, metrics where there are any, and the exchanges whose secrets are there."""
     app = FastAPI(openapi_url=None, exception_handlers={HTTPException: _refused})
 
     async def health() -> dict[str, Any]:
@@ -28,7 +37,13 @@ def application(calls: Calls, engine: Engine, settings: ServeSettings, keys: Key
             "frames": {name: stats[f"frames_{name}"] for name in ("in", "out", "late", "lost")},
         }
 
+    async def measured(request: Request) -> Response:
+        if metrics is None or not _PROXIED.isdisjoint(request.headers):
+            raise HTTPException(404)
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
     app.add_api_route("/health", health)
+    app.add_api_route("/metrics", measured)
     if keys.twilio:
         app.include_router(Twilio(calls, settings, token=keys.twilio, clock=clock).routes())
     if keys.asterisk:

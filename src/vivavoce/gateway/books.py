@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vivavoce.accounts.accounts import Accounts, SessionFacts
+from vivavoce.accounts.accounts import DONE, Accounts, SessionFacts
 from vivavoce.clock import NS_PER_MS, Clock
 from vivavoce.ledger.usage import UNMETERED, Meter
 from vivavoce.media import Call
 from vivavoce.telemetry.keeping import Telemetry
+from vivavoce.telemetry.monitor import Monitor
+from vivavoce.telemetry.observer import UNOBSERVED, Observer, SessionLabels
 from vivavoce.telemetry.signals import SessionSignals
 
 NEVER_CAME = "never came"
@@ -26,6 +28,7 @@ class Page:
 
     meter: Meter = UNMETERED
     signals: SessionSignals = field(default_factory=SessionSignals)
+    observer: Observer = UNOBSERVED
 
 
 class Bookkeeper(Protocol):
@@ -43,13 +46,24 @@ class Forgetful:
 
 
 class Books:
-    """Implements `Bookkeeper` over a process's accounts. A call's session has a name of its own, told in the log."""
+    """Implements `Bookkeeper` over a process's accounts. A call's session has a name of its own, told in the log.
+
+    `monitor` traces and counts calls of the script of this name.
+    """
 
     def __init__(
-        self, accounts: Accounts, telemetry: Telemetry, *, language: str, tier: str = "", clock: Clock
+        self,
+        accounts: Accounts,
+        telemetry: Telemetry,
+        *,
+        language: str,
+        tier: str = "",
+        clock: Clock,
+        monitor: Monitor | None = None,
+        script: str = "",
     ) -> None:
         self._accounts, self._telemetry, self._language = accounts, telemetry, language
-        self._tier, self._clock = tier, clock
+        self._tier, self._clock, self._monitor, self._script = tier, clock, monitor, script
 
     @asynccontextmanager
     async def page(self, call: Call, *, name: str, app: str) -> AsyncIterator[Page]:
@@ -61,13 +75,21 @@ class Books:
         def codec() -> str:
             return call.format.codec if call.format else ""
 
-        begun_ns, signals = self._clock.now_ns(), SessionSignals()
-        async with self._accounts.open(facts, codec=codec, capped=False) as account:
+        begun_ns, signals, outcome = self._clock.now_ns(), SessionSignals(), DONE
+        async with AsyncExitStack() as stack:
+            observer: Observer = UNOBSERVED
+            if self._monitor is not None:
+                observer = stack.enter_context(
+                    self._monitor.session(self._labels(facts), clock=self._clock, outcome=lambda: outcome)
+                )
+            account = await stack.enter_async_context(
+                self._accounts.open(facts, codec=codec, capped=False, watch=observer)
+            )
             try:
-                yield Page(account, signals)
+                yield Page(account, signals, observer)
             finally:
                 if call.format is None:
-                    account.outcome = NEVER_CAME
+                    account.outcome = outcome = NEVER_CAME
                 else:
                     self._telemetry.session(
                         signals,
@@ -78,3 +100,14 @@ class Books:
                         at_ms=account.started_ms,
                         duration_ms=(self._clock.now_ns() - begun_ns) / NS_PER_MS,
                     )
+
+    def _labels(self, facts: SessionFacts) -> SessionLabels:
+        return SessionLabels(
+            session_id=facts.session_id,
+            product=facts.product,
+            app_id=facts.app_id,
+            source=facts.source,
+            target=facts.target,
+            tier=facts.tier,
+            name=self._script,
+        )

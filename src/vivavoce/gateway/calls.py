@@ -128,7 +128,12 @@ class Calls:
         try:
             async with self._books.page(held.call, name=name, app=held.app) as page:
                 conversation = await self._agent.converse(
-                    held.call, clock=self._clock, key=name, meter=page.meter, signals=page.signals
+                    held.call,
+                    clock=self._clock,
+                    key=name,
+                    meter=page.meter,
+                    signals=page.signals,
+                    observer=page.observer,
                 )
             held.transfer = conversation.transfer or held.transfer
             if held.call.format is None:

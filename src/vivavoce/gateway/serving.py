@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -20,6 +21,9 @@ from vivavoce.gateway.books import Bookkeeper
 from vivavoce.gateway.calls import Calls, Doorkeeper
 from vivavoce.gateway.keys import Keys
 from vivavoce.media import Engine, EngineSettings
+
+if TYPE_CHECKING:
+    from vivavoce.telemetry.metrics import Metrics
 
 CLOSING_S = 5
 
@@ -50,11 +54,12 @@ async def serve(
     media: EngineSettings | None = None,
     admission: Doorkeeper | None = None,
     books: Bookkeeper | None = None,
+    metrics: Metrics | None = None,
 ) -> None:
     """Serve calls until `stopping` is set and those under way have ended, or `drain_s` has passed.
 
-    Without an `admission` it is measured whether a call can be let in; without `books` nothing is counted. `opened` is
-    told which ports are listened to.
+    Without an `admission` it is measured whether a call can be let in; without `books` nothing is counted; `metrics`
+    are told at /metrics, with those of the media plane. `opened` is told which ports are listened to.
     Raises MediaError for one that is not to be had.
     """
     media = media or EngineSettings(host=settings.host, port=settings.media_port, calls=settings.calls)
@@ -65,7 +70,9 @@ async def serve(
             calls = Calls(
                 agent, engine, settings, group=group, clock=clock, admission=admission or measured, books=books
             )
-            app = application(calls, engine, settings, keys, clock=clock)
+            if metrics is not None:
+                metrics.watch_media(engine.stats)
+            app = application(calls, engine, settings, keys, clock=clock, metrics=metrics)
             # Its own lines would hold whole addresses, with what stands in them.
             config = uvicorn.Config(
                 app,

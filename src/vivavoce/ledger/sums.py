@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vivavoce.ledger.amounts import UNKNOWN, Amount
 from vivavoce.ledger.prices import Prices
-from vivavoce.store.tables import USAGE
+from vivavoce.store.tables import SESSIONS, USAGE
 
 DAY_MS: Final = 86_400_000
 DAY: Final[ColumnElement[int]] = USAGE.c.at_ms // DAY_MS
@@ -23,12 +23,13 @@ QUANTITIES: Final = ("sound_ms", "characters", "tokens_in", "tokens_out")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Rows from one moment until another, of one user or session, or of all."""
+    """Rows from one moment until another, of one user, session or product, or of all."""
 
     since_ms: int = 0
     until_ms: int | None = None
     user_id: str | None = None
     session_id: str | None = None
+    product: str | None = None
 
     @property
     def conditions(self) -> list[ColumnElement[bool]]:
@@ -40,6 +41,9 @@ class Scope:
             found.append(USAGE.c.user_id == self.user_id)
         if self.session_id is not None:
             found.append(USAGE.c.session_id == self.session_id)
+        if self.product is not None:
+            of_it = select(SESSIONS.c.session_id).where(SESSIONS.c.product == self.product)
+            found.append(USAGE.c.session_id.in_(of_it))
         return found
 
     def rows(self, of: ColumnElement[Any]) -> Subquery:

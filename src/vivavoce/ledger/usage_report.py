@@ -111,8 +111,8 @@ async def _lines(connection: AsyncConnection, scope: Scope, by: By) -> list[Usag
         {(of, leg): value for of, leg, value in await connection.execute(query)}
         for query in (
             select(rows.c.of, rows.c.leg, counted).group_by(rows.c.of, rows.c.leg),
-            _percentile(_medians(rows), 50),
-            _percentile(_spreads(rows), 95),
+            weighted_percentile(_medians(rows), 50),
+            weighted_percentile(_spreads(rows), 95),
         )
     ]
     groups = [(key, list(those)) for key, those in groupby(sorted(sums, key=_key), _key)]
@@ -163,8 +163,11 @@ def _weighted(rows: Subquery, ms: ColumnElement[float], weight: ColumnElement[in
     return select(rows.c.of, rows.c.leg, tenths, weight.label("weight")).where(ms.is_not(None))
 
 
-def _percentile(weighted: Select[Any] | CompoundSelect[Any], percent: int) -> Select[Any]:
-    """The least latency in ms up to which that share of the weight is."""
+def weighted_percentile(weighted: Select[Any] | CompoundSelect[Any], percent: int) -> Select[Any]:
+    """The least latency in ms up to which that share of the weight is, for each `of` and `leg`.
+
+    What is weighted has `of`, `leg`, `tenths` of a millisecond and `weight` as columns.
+    """
     w = weighted.subquery().c
     # Few of them differ, and what is to be sorted is what differs.
     weight = func.sum(w.weight).label("weight")

@@ -9,7 +9,11 @@ from vivavoce.legs.values import Clause, TextChunk
 
 
 class Translator(Protocol):
-    """Languages are ISO 639-1 codes. `context` is what was said before, oldest first; `glossary` locks terms."""
+    """Languages are ISO 639-1 codes. `context` is what was said before, oldest first.
+
+    `glossary` has terms with the renderings that are locked. To an engine it tells those of the clause alone, as they
+    are written there; what the engine makes of them is checked, and mended, by who asks it.
+    """
 
     def translate(
         self,

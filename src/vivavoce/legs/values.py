@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -62,14 +63,25 @@ class TokenUsage:
         return TokenUsage(self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out)
 
 
+def summed(used: Sequence[TokenUsage | None]) -> TokenUsage | None:
+    """What all of them used together; None where one did not tell, and for none."""
+    known = [usage for usage in used if usage is not None]
+    return sum(known, TokenUsage(0, 0)) if known and len(known) == len(used) else None
+
+
 @dataclass(frozen=True, slots=True)
 class TextChunk:
-    """A piece of a translation; the last one has what the whole of it used, where that was told."""
+    """A piece of a translation; the last one has what the whole of it used, where that was told.
+
+    `terms` locked terms are in the clause, of which the output's check mended `rescued`: the last piece tells.
+    """
 
     text: str
     epoch: int
     last: bool
     usage: TokenUsage | None = None
+    terms: int = 0
+    rescued: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Members of wheels and npm tarballs, read by their exact names; nothing is unpacked and nothing installed."""
+"""Members of wheels, npm tarballs and the tars of Debian packages, read by their exact names; nothing is installed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ def _opened(archive: Path, member: str) -> Iterator[IO[bytes]]:
         with zipfile.ZipFile(archive) as wheel, wheel.open(member) as stream:
             yield stream
         return
-    with tarfile.open(archive, "r:gz") as tarball:
-        entry = tarball.extractfile(member)
+    with tarfile.open(archive, "r:gz" if archive.suffix == ".tgz" else "r:") as tarball:
+        # Debian's tars write "./" before every name.
+        entry = tarball.extractfile(member if archive.suffix == ".tgz" else f"./{member}")
         if entry is None:
             raise KeyError(f"{member} is not a file")
         with entry as stream:

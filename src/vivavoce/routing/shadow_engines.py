@@ -10,19 +10,24 @@ from vivavoce.config.routes import PAIRS
 from vivavoce.config.settings import Settings
 from vivavoce.errors import LegUnavailable
 from vivavoce.models import ModelStore
+from vivavoce.prompts import CURRENT
 from vivavoce.providers.pairs import PairTable
 from vivavoce.providers.pivot import Pairs
 
 
 @dataclass(frozen=True)
 class ShadowEngines:
+    """`prompt` is the version for translators that take one and whose options name none."""
+
     settings: Settings
+    prompt: str = CURRENT
 
     def make(self, leg: str, engine: str) -> Any:
         """The engine's leg. Raises as `load_engine` does."""
         if leg == "mt" and engine == PAIRS:
             return Pairs(PairTable.load(), lambda name: load_engine(self.settings, name, store=ModelStore()))
-        return load_engine(self.settings, engine, store=ModelStore())
+        parts = {"prompt": self.prompt} if leg == "mt" else {}
+        return load_engine(self.settings, engine, store=ModelStore(), **parts)
 
     def hosted(self, engine: str) -> bool:
         """Whether its class says `HOSTED`: its work is done elsewhere, and only then may it run beside a session."""

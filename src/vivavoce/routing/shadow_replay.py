@@ -6,15 +6,16 @@ The same code serves a shadow that runs beside the session and one that is given
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Container
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from vivavoce.clock import NS_PER_MS, Clock
-from vivavoce.errors import LegLost, PairUnavailable
+from vivavoce.errors import LegError, LegLost, PairUnavailable
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.stt import SpeechToText, SttStream
 from vivavoce.legs.tts import SpeechStream, Synthesizer
-from vivavoce.legs.values import TokenUsage
+from vivavoce.legs.values import TokenUsage, summed
 from vivavoce.routing.shadow_calls import (
     Call,
     Cancel,
@@ -29,6 +30,8 @@ from vivavoce.routing.shadow_calls import (
     Translate,
     translated,
 )
+from vivavoce.routing.terms import checked, told_of
+from vivavoce.text.terms import ready_terms
 
 _LATE_S = 2.0
 """How long a live shadow may let the next utterance wait for its final of the last one."""
@@ -142,11 +145,23 @@ async def replay_mt(leg: Translator, calls: AsyncIterator[Call], replay: Replay)
     room = asyncio.Semaphore(_CLAUSES_AT_ONCE if replay.live else 1)
 
     async def text_of(call: Translate) -> tuple[str, TokenUsage | None]:
-        chunks = leg.translate(
-            call.clause, source=call.source, target=call.target, context=call.context, glossary=call.glossary
-        )
-        found = [chunk async for chunk in chunks]
-        return "".join(chunk.text for chunk in found), found[-1].usage if found else None
+        used: list[TokenUsage | None] = []
+
+        async def ask(text: str, context: Sequence[str] = (), glossary: Mapping[str, str] | None = None) -> str:
+            clause = replace(call.clause, text=text)
+            chunks = leg.translate(clause, source=call.source, target=call.target, context=context, glossary=glossary)
+            found = [chunk async for chunk in chunks]
+            used.append(found[-1].usage if found else None)
+            return "".join(chunk.text for chunk in found)
+
+        text = call.clause.text
+        terms = await ready_terms(call.glossary, call.source, call.target) if call.glossary else None
+        locked = terms.find(text) if terms else []
+        said = await ask(text, call.context, told_of(locked))
+        if terms and locked:
+            with suppress(LegError):  # what fails at mending has answered all the same
+                said = (await checked(text, said, locked, terms, ask)).text
+        return said, summed(used)
 
     async def translate(call: Translate) -> None:
         try:

@@ -18,16 +18,19 @@ VARIABLE: Final = "VIVAVOCE_TELEMETRY"
 _OFF: Final = frozenset({"off", "0", "false", "no"})
 
 
-def wanted(settings: TelemetrySettings, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether signals may be kept: neither the settings, nor VIVAVOCE_TELEMETRY=off, nor DO_NOT_TRACK=1 forbids it.
+def allowed(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether anything may be told of single sessions: neither VIVAVOCE_TELEMETRY=off nor DO_NOT_TRACK=1 forbids it.
 
     Source: consoledonottrack.com, where any value but empty, 0 and false is a wish.
     """
     if environment.get(VARIABLE, "").strip().lower() in _OFF:
         return False
-    if environment.get("DO_NOT_TRACK", "").strip().lower() not in ("", "0", "false"):
-        return False
-    return settings.profiles
+    return environment.get("DO_NOT_TRACK", "").strip().lower() in ("", "0", "false")
+
+
+def wanted(settings: TelemetrySettings, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether signals may be kept: the environment allows it, and the settings wish it."""
+    return allowed(environment) and settings.profiles
 
 
 class Telemetry:

@@ -19,6 +19,7 @@ from vivavoce.ledger.usage import UNMETERED, Meter
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.tts import Synthesizer
 from vivavoce.models import ModelStore
+from vivavoce.prompts import CURRENT
 from vivavoce.providers.pairs import PairTable
 from vivavoce.providers.pivot import Pairs
 from vivavoce.providers.synthesis_cache import SynthesisCache
@@ -89,16 +90,17 @@ async def open_legs(
     tell: Callable[[Switch], None] = _ignore,
     shadows: Shadows | None = None,
     account: Account | None = None,
+    prompt: str = CURRENT,
 ) -> AsyncIterator[Legs]:
     """Build and warm up the engines of a session, and close them afterwards.
 
     `voice` None makes subtitles only. What `holder` reloads changes who serves, and the options of engines that are
     made from then on. `tell` hears of every switch; `shadows` hear what the legs are asked; `account` grants the work
-    and counts it. Raises PairUnavailable for a pair without a route, ModelError and LegUnavailable where nobody can
-    serve a leg.
+    and counts it; `prompt` is the version for translators that take one and whose options name none. Raises
+    PairUnavailable for a pair without a route, ModelError and LegUnavailable where nobody can serve a leg.
     """
     current = (lambda: holder.settings) if holder is not None else (lambda: settings)
-    maker = _Maker(current, source=source, target=target, store=store or ModelStore())
+    maker = _Maker(current, source=source, target=target, store=store or ModelStore(), prompt=prompt)
     maker.check(settings.routes.mt.order_of(tier))
     async with AsyncExitStack() as stack:
         routes = _Routes(settings, target=target, voice=voice, tier=tier, clock=clock or SystemClock(), tell=tell)
@@ -182,8 +184,11 @@ class _Routes:
 class _Maker:
     """Makes engines by name as the configuration has them now."""
 
-    def __init__(self, settings: Callable[[], Settings], *, source: str, target: str, store: ModelStore) -> None:
+    def __init__(
+        self, settings: Callable[[], Settings], *, source: str, target: str, store: ModelStore, prompt: str
+    ) -> None:
         self._settings, self._source, self._target, self._store = settings, source, target, store
+        self._prompt = prompt
         self._table = PairTable.load()
 
     def check(self, order: list[str]) -> None:
@@ -208,7 +213,7 @@ class _Maker:
 
     def translator(self, name: str) -> Translator:
         if name != PAIRS:
-            return self.engine(name)  # type: ignore[no-any-return]
+            return load_engine(self._settings(), name, store=self._store, prompt=self._prompt)  # type: ignore[no-any-return]
         stated = [pair for pair in self._table.routes() if (pair.source, pair.target) == (self._source, self._target)]
         return Pairs(self._table, self.engine, warm=stated)
 

@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     DUB_BACK = "dub back"
     SWITCHED = "another engine"
     CONFIG_REFUSED = "configuration refused"
+    STORE_AWAY = "store away"
 
 
 class TriggerKind(StrEnum):
@@ -55,7 +56,10 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A clause and its translation, both final. `spoken` is False where the original voice stays instead."""
+    """A clause and its translation, both final. `spoken` is False where the original voice stays instead.
+
+    `terms` locked terms occur in the clause, of which the output's check had to mend `rescued`.
+    """
 
     utterance: int
     line: int
@@ -64,6 +68,8 @@ class Translated:
     language: str
     spoken: bool
     at_ms: float
+    terms: int = 0
+    rescued: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,7 @@ from vivavoce.legs.stt import SpeechToText
 from vivavoce.legs.tts import Synthesizer
 from vivavoce.legs.vad import VoiceDetector
 from vivavoce.routing.route import Route
+from vivavoce.text.terms import ready_terms
 from vivavoce.translate.dub import DubSettings, DubTrack
 from vivavoce.translate.events import Event
 from vivavoce.translate.interpreter import EarSettings, Interpreter
@@ -43,7 +44,10 @@ class Legs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
-    """`source` may be "auto". `rate_hz` is that of the source's frames, the dub and the mix."""
+    """`source` may be "auto". `rate_hz` is that of the source's frames, the dub and the mix.
+
+    `glossary` locks terms of the source language to their renderings.
+    """
 
     source: str
     target: str
@@ -51,6 +55,7 @@ class SessionSettings:
     rate_hz: int = 24000
     ear: EarSettings = field(default_factory=EarSettings)
     dub: DubSettings = field(default_factory=DubSettings)
+    glossary: Mapping[str, str] = field(default_factory=dict)
 
 
 Output = Callable[[Samples, Samples], Awaitable[None]]
@@ -105,6 +110,8 @@ class Session:
     async def run(self, frames: AsyncIterable[Pcm]) -> None:
         """Interpret all frames and speak to the end. A source that breaks is raised after its sound was finished."""
         settings = self._settings
+        if settings.glossary and settings.source != "auto":  # by the first clause it is ready then
+            await ready_terms(settings.glossary, settings.source, settings.target)
         self._legs.detector.reset()
         stt = await self._legs.stt.open(language=settings.source, rate_hz=EAR_RATE_HZ)
         voice = None
@@ -121,6 +128,7 @@ class Session:
                 target=settings.target,
                 now_ms=lambda: self.now_ms,
                 tell=self._tell,
+                glossary=settings.glossary,
             )
             self._ear = Interpreter(
                 detector=self._legs.detector,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vivavoce.errors import LegCapped, LegError, ModelError
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.tts import SpeechStream
-from vivavoce.legs.values import Clause, SpeechChunk
+from vivavoce.legs.values import Clause, SpeechChunk, TextChunk
 from vivavoce.text.phrases import SENTENCE_ENDS, spoken_words
+from vivavoce.text.terms import Terms, ready_terms
 from vivavoce.translate.continuation import continuation
 from vivavoce.translate.dub import MS_PER_CHARACTER, DubSettings, DubTrack
 from vivavoce.translate.events import Event, Notice, NoticeKind, Spoken, Translated
@@ -34,6 +35,8 @@ class Line:
     dropped: bool = False
     done: bool = False
     text: str | None = None
+    terms: int = 0
+    rescued: int = 0
     translated_ms: float | None = None
     audible_ms: float | None = None
     placed_ms: float | None = None
@@ -54,6 +57,7 @@ class Voiceover:
     """Owns the order of clauses. `run` is its task; everything else is called from the same event loop.
 
     `voice` may be None: then there are subtitles only. `translator` gives the leg for a source language, or None.
+    `glossary` locks terms.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Voiceover:
         target: str,
         now_ms: Callable[[], float],
         tell: Callable[[Event], None],
+        glossary: Mapping[str, str] | None = None,
     ) -> None:
         self._translator = translator
         self._voice = voice
@@ -74,12 +79,14 @@ class Voiceover:
         self._target = target
         self._now_ms = now_ms
         self._tell = tell
+        self._glossary = glossary or {}
+        self._terms: dict[str, Terms] = {}
         self._lines: dict[int, Line] = {}
         self._todo: asyncio.Queue[Line] = asyncio.Queue(maxsize=64)
         self._said: deque[str] = deque(maxlen=_CONTEXT_CLAUSES)
         self._numbers = 0
         self._sentence = ("", "")
-        self._sentence_of = 0
+        self._sentence_of = self._sentence_rescued = 0
         self._speed = 1.0
         self._hurried = False
         self._placed: deque[Line] = deque()
@@ -218,10 +225,14 @@ class Voiceover:
             translator = self._translator(language)
             if translator is None:
                 return 0
-            target = spoken_words(await self._render(Clause(_joined(source, whole), 0.0, 0.0), language, translator))
+            said = await self._render(Clause(_joined(source, whole), 0.0, 0.0), language, translator)
+            target = spoken_words(said.text)
+            terms = await self._terms_from(language)
             for number, text in enumerate(texts):
-                clause = Clause(_joined(source, text), 0.0, 0.0)
-                beginning = spoken_words(await self._render(clause, language, translator))
+                if terms is not None and terms.cut(whole, len(text)):
+                    continue
+                said = await self._render(Clause(_joined(source, text), 0.0, 0.0), language, translator)
+                beginning = spoken_words(said.text)
                 if beginning == target[: len(beginning)]:
                     return number
         except (LegError, ModelError):
@@ -231,20 +242,44 @@ class Voiceover:
     async def _in_sentence(self, line: Line, translator: Translator) -> str:
         """Translate a clause as the continuation of what was said of its sentence, where that is possible."""
         source, target = self._sentence_so_far(line)
+        terms = await self._terms_from(line.language)
+        locked = terms.find(line.clause.text) if terms is not None else []
+        line.terms = len(locked)
         if source:
             clause = replace(line.clause, text=_joined(source, line.clause.text))
             whole = await self._render(clause, line.language, translator)
-            text = continuation(target, whole)
-            if text is not None:
+            text = continuation(target, whole.text)
+            # What the sentence has a rendering for may stand before what was spoken, and would not be heard.
+            if text is not None and (terms is None or not terms.missing(locked, text)):
+                line.rescued = min(line.terms, max(0, whole.rescued - self._sentence_rescued))
                 return text
-        return await self._render(line.clause, line.language, translator)
+        said = await self._render(line.clause, line.language, translator)
+        line.rescued = said.rescued
+        return said.text
+
+    async def _terms_from(self, language: str) -> Terms | None:
+        """The glossary for a source language; the first time it is made ready."""
+        if self._glossary and language not in self._terms:
+            self._terms[language] = await ready_terms(self._glossary, language, self._target)
+        return self._terms.get(language)
 
     def _sentence_so_far(self, line: Line) -> tuple[str, str]:
         return self._sentence if self._sentence_of == line.utterance else ("", "")
 
-    async def _render(self, clause: Clause, language: str, translator: Translator) -> str:
-        chunks = translator.translate(clause, source=language, target=self._target, context=tuple(self._said))
-        return "".join([chunk.text async for chunk in chunks]).strip()
+    async def _render(self, clause: Clause, language: str, translator: Translator) -> TextChunk:
+        """The whole translation as one piece."""
+        chunks = [
+            chunk
+            async for chunk in translator.translate(
+                clause,
+                source=language,
+                target=self._target,
+                context=tuple(self._said),
+                glossary=self._glossary or None,
+            )
+        ]
+        text = "".join(chunk.text for chunk in chunks).strip()
+        return TextChunk(text, clause.epoch, last=True, rescued=sum(chunk.rescued for chunk in chunks))
 
     def _pace(self, line: Line) -> None:
         """Choose the clause's speed and the pause before it; tell when the dub begins to hurry."""
@@ -302,12 +337,23 @@ class Voiceover:
         line.announced = True
         self._said.append(line.text)
         source, target = self._sentence_so_far(line)
+        self._sentence_rescued = line.rescued + (self._sentence_rescued if source else 0)
         self._sentence_of = line.utterance
         self._sentence = (f"{source} {line.clause.text}".strip(), f"{target} {line.text}".strip())
         if line.clause.text.endswith(SENTENCE_ENDS):
             self._sentence = ("", "")
         self._tell(
-            Translated(line.utterance, line.number, line.clause, line.text, line.language, line.spoken, self._now_ms())
+            Translated(
+                line.utterance,
+                line.number,
+                line.clause,
+                line.text,
+                line.language,
+                line.spoken,
+                self._now_ms(),
+                terms=line.terms,
+                rescued=line.rescued,
+            )
         )
 
     def _finish(self, line: Line) -> None:

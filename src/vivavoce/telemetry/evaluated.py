@@ -1,0 +1,55 @@
+"""The p95 of stages that the last evaluation on this machine found, kept in the user's state folder: numbers only."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from vivavoce.errors import OutputError
+from vivavoce.folders import state_dir
+
+FILE_NAME: Final = "evaluated.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """`p95_ms` is by stage of the contract, heard included; `run` names the evaluation."""
+
+    run: str
+    at_ms: int
+    p95_ms: Mapping[str, float]
+
+
+_ADAPTER: TypeAdapter[Evaluated] = TypeAdapter(Evaluated)
+
+
+def save_evaluated(evaluated: Evaluated, *, folder: Path | None = None) -> Path:
+    """Replace what the last evaluation left, in one step; returns the file. Raises OutputError when it cannot."""
+    folder = folder or state_dir()
+    path = folder / FILE_NAME
+    temporary: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=FILE_NAME, delete=False) as file:
+            temporary = Path(file.name)
+            file.write(_ADAPTER.dump_json(evaluated, indent=2))
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: {error.strerror}", hint="free some space or set XDG_STATE_HOME") from error
+    return path
+
+
+def load_evaluated(*, folder: Path | None = None) -> Evaluated | None:
+    """What the last evaluation left; None when there was none or its file cannot be read as one."""
+    try:
+        return _ADAPTER.validate_json(((folder or state_dir()) / FILE_NAME).read_bytes())
+    except (OSError, ValidationError):
+        return None
