@@ -9,6 +9,7 @@ DEMO := demo-out
 EVAL := eval-out
 # Tests at once, but for those that keep to the clock.
 WORKERS ?= 2
+REALTIME = $(shell grep --recursive --files-with-matches --include='test_*.py' 'mark.realtime' tests)
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 help: ## what there is to make
@@ -26,7 +27,7 @@ test: setup ## every test, Rust and Python
 	cargo test --locked --quiet --package vivavoce-media --package vivavoce-loadgen
 	RUSTFLAGS='--cfg loom' cargo test --locked --quiet --package vivavoce-media --profile loom --target-dir target/loom --lib loom
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m 'not realtime'
-	$(BIN)/python -m pytest -m realtime
+	$(BIN)/python -m pytest -m realtime $(REALTIME)
 
 check: setup ## format, lint, types and import floors
 	$(BIN)/ruff format --check .

@@ -38,6 +38,7 @@ def _run(name: str = "one", *, heard: str = WORDS) -> Run:
             reference_translation="a raposa marrom rápida salta",
             transcript=heard,
             speech_ms=8000.0,
+            terms={"fox": "raposa"},
             clauses=(
                 ClauseRun(
                     text=heard, translation="a raposa marrom rápida salta", start_ms=0.0, end_ms=8000.0,

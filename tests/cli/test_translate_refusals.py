@@ -27,6 +27,12 @@ class Program(Protocol):
     ) -> subprocess.CompletedProcess[str]: ...
 
 
+@pytest.fixture(autouse=True)
+def espeak_alone(program: Program) -> None:
+    """Nobody stands by for the voice: who does is loaded first, and that takes longest."""
+    (program.folder / "vivavoce.toml").write_text('[routes.tts]\norder = ["espeak"]\n')
+
+
 def _refused(run: subprocess.CompletedProcess[str], code: int) -> str:
     """The error's text, when it is one: the right code, a hint, no traceback."""
     assert run.returncode == code, run.stderr

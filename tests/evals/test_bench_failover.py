@@ -39,7 +39,6 @@ def test_every_fault_of_every_leg_has_its_turn_at_a_moment_of_the_speech() -> No
     assert [fault for _, fault in again] == [fault for _, fault in planned]
 
 
-@pytest.mark.realtime
 def test_a_short_run_survives_and_loses_no_word(evalset: Path) -> None:
     clips = [clip for clip in read_clips(evalset) if clip.language == "en" and 1.5 < clip.duration_s < 3.0]
     bench = FailoverBench(FailoverPlan(clips=clips, runs=3, recordings=1, backings=[Backing.SCRIPTED], cost=False))

@@ -130,7 +130,6 @@ def test_a_recording_without_speech_is_refused(tmp_path: Path, recording: Path) 
         cut_clips(tmp_path / "silence.wav", tmp_path)
 
 
-@pytest.mark.realtime
 def test_a_short_run(recording: Path) -> None:
     try:
         find_loadgen()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vivavoce.errors import ModelDamaged, ModelMissing
-from vivavoce.evals.clip_folder import ready_clips
+from vivavoce.evals.clip_folder import SPOKEN, ready_clips, sound_name
 from vivavoce.evals.clip_set import ClipPlan, ClipSet, Line, Part, clip_set, speech_checksum
 from vivavoce.evals.clip_sound import recorded
 from vivavoce.evals.clips import load_recording, read_clips
@@ -24,11 +24,13 @@ def store(tmp_path: Path) -> ModelStore:
     fetched = ModelStore()
     own = ModelStore(tmp_path / "cache")
     for model in map(fetched.model, MODELS):
-        (own.root / "models" / model.id).mkdir(parents=True)
         for file in model.files:
             if fetched.check(model, file) is not State.HERE:
                 pytest.skip(f"{model.id}: {file.name} is not here; run: vivavoce models fetch")
-            own.location(model, file).symlink_to(fetched.location(model, file))
+        # With what was made of the weights, which takes seconds.
+        (own.root / "models" / model.id).mkdir(parents=True)
+        for path in (fetched.root / "models" / model.id).iterdir():
+            (own.root / "models" / model.id / path.name).symlink_to(path)
     return own
 
 
@@ -40,12 +42,15 @@ def plans() -> ClipSet:
         next(clip for clip in of_set if clip.pair == "en-es" and clip.register == "conversational"),
         next(clip for clip in of_set if len(clip.parts) == 2),
     ]
-    lines = (Line(voice="bf_emma", text="Begin.", pause_ms=600), Line(voice="am_michael", text="Go on.", pause_ms=600))
+    lines = (
+        Line(voice="bf_emma", text="Good evening.", pause_ms=600),
+        Line(voice="am_michael", text="Thank you, Mark.", pause_ms=600),
+    )
     said = next(clip for clip in of_set if clip.synthetic)
     spoken = replace(
         said,
         id="spoken",
-        transcript="Begin. Go on.",
+        transcript="Good evening. Thank you, Mark.",
         lines=lines,
         sha256=speech_checksum(lines, ModelStore().manifest),
         terms={},
@@ -54,7 +59,9 @@ def plans() -> ClipSet:
     return ClipSet((spoken, *real), "1")
 
 
-def test_a_folder_is_made_of_recordings_and_voices(store: ModelStore, plans: ClipSet) -> None:
+def test_a_folder_is_made_once_of_recordings_and_voices(
+    store: ModelStore, plans: ClipSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[tuple[int, int]] = []
     folder = ready_clips(store=store, plans=plans, report=lambda *counts: told.append(counts))
     clips = read_clips(folder)
@@ -70,21 +77,18 @@ def test_a_folder_is_made_of_recordings_and_voices(store: ModelStore, plans: Cli
     pause_ms = said.utterances[1].start_ms - said.utterances[0].end_ms
     assert 590 <= pause_ms < 700
 
-
-def test_it_is_made_once_and_its_sound_used_again_when_texts_change(
-    store: ModelStore, plans: ClipSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = ready_clips(store=store, plans=plans)
     sound = {clip.id: clip.path.read_bytes() for clip in read_clips(folder)}
 
     monkeypatch.setattr("vivavoce.evals.clip_folder.Kokoro", None)  # nobody needs to speak now
     assert ready_clips(store=store, plans=plans) == folder
     first, *others = plans.clips
-    other = ready_clips(store=store, plans=ClipSet((replace(first, reference="Empieza. Sigue."), *others), "2"))
+    other = ready_clips(
+        store=store, plans=ClipSet((replace(first, reference="Buenas noches. Gracias, Mark."), *others), "2")
+    )
     assert other != folder
     assert not folder.exists()
     assert {clip.id: clip.path.read_bytes() for clip in read_clips(other)} == sound
-    assert read_clips(other)[0].reference == "Empieza. Sigue."
+    assert read_clips(other)[0].reference == "Buenas noches. Gracias, Mark."
 
 
 def test_what_an_interrupted_run_left_is_taken_over(store: ModelStore, plans: ClipSet) -> None:
@@ -118,3 +122,9 @@ def test_parts_are_cut_and_joined_with_silence_between(store: ModelStore) -> Non
 
 def _values(plan: ClipPlan) -> dict[str, object]:
     return {name: getattr(plan, name) for name in ClipPlan.__dataclass_fields__}
+
+
+def test_the_package_has_what_voices_spoke_of_the_set_and_nothing_else() -> None:
+    assert {path.name for path in SPOKEN.iterdir()} == {
+        sound_name(plan) for plan in clip_set().clips if plan.synthetic
+    }, "copy what `vivavoce eval` has made of a changed plan from the cache folder's clips"

@@ -111,30 +111,27 @@ def test_a_run_has_the_whole_path_and_each_leg_alone(clips: list[Clip], tmp_path
     assert read_run(path) == run
 
 
-def test_a_clip_that_breaks_the_session_is_its_own_problem(clips: list[Clip]) -> None:
-    plan = Plan(name="test", replayed=tuple(clips), paced=False, silence_s=0.0)
-    run = _ran(plan, around=_breaking(2))
-    assert [clip.id for clip in run.clips] == [clip.id for clip in clips]
-    broken = [clip for clip in run.clips if clip.problem]
-    assert len(broken) == 1
-    assert "this clause breaks everything" in broken[0].problem
-    assert all(clip.translation for clip in run.clips if not clip.problem)
-
-
-def test_what_cannot_be_played_is_told_and_loses_nothing_else(clips: list[Clip], tmp_path: Path) -> None:
+def test_what_breaks_or_cannot_be_played_is_told_and_loses_nothing_else(clips: list[Clip], tmp_path: Path) -> None:
     nowhere = replace(clips[1], id="nowhere", path=tmp_path / "nowhere.flac")
     unroutable = replace(clips[1], id="unroutable", target="xx")
-    plan = Plan(name="test", replayed=(nowhere, clips[0], unroutable), heard=(nowhere, unroutable), paced=False)
-    run = _ran(replace(plan, silence_s=0.0))
+    plan = Plan(
+        name="test", replayed=(nowhere, *clips, unroutable), heard=(nowhere, unroutable), paced=False, silence_s=0.0
+    )
+    run = _ran(plan, around=_breaking(2))
     problems = {clip.id: clip.problem for clip in run.clips}
-    assert set(problems) == {"nowhere", clips[0].id, "unroutable"}
+    assert list(problems) == ["nowhere", *(clip.id for clip in clips), "unroutable"]
     assert "nowhere.flac" in problems["nowhere"]
     assert "xx" in problems["unroutable"]
-    assert problems[clips[0].id] == ""
+    broken = [clip.id for clip in clips if "this clause breaks everything" in problems[clip.id]]
+    assert len(broken) == 1
+    assert all(clip.translation for clip in run.clips if clip.id in {each.id for each in clips} - set(broken))
     assert [(heard.id, heard.transcript) for heard in run.stt] == [("nowhere", ""), ("unroutable", "")]
-    alone = _ran(Plan(name="test", read=(unroutable,)))
-    assert alone.void_reason is not None
-    assert alone.void_reason.startswith("en-xx could not be evaluated")
+
+
+def test_a_pair_that_is_lost_makes_a_run_of_legs_alone_void(clips: list[Clip]) -> None:
+    run = _ran(Plan(name="test", read=(replace(clips[0], target="xx"),)))
+    assert run.void_reason is not None
+    assert run.void_reason.startswith("en-xx could not be evaluated")
 
 
 def test_what_was_measured_before_an_interruption_is_kept(clips: list[Clip]) -> None:

@@ -70,7 +70,6 @@ def _clip(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.realtime
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("seconds", [12.0, pytest.param(60.0, marks=pytest.mark.slow)])
 def test_faults_touch_no_other_call(seconds: float, loadgen: Path, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ PACKAGES: Final = (
 )
 """The packages whose version can move a figure."""
 
+_VECTORS: Final = {"avx512_vnni": "AVX-512 VNNI", "avx512f": "AVX-512", "avx_vnni": "AVX-VNNI", "avx2": "AVX2"}
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -134,12 +136,15 @@ def machine_load() -> tuple[float, ...]:
 
 
 def _cpu_model() -> str:
+    """The name, and the widest vector instructions: engines differ by them more than by the name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    names = (value.strip() for key, _, value in (line.partition(":") for line in lines) if key.strip() == "model name")
-    return next(names, platform.processor() or platform.machine())
+    found = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = found.get("flags", "").split()
+    widest = next((name for flag, name in _VECTORS.items() if flag in flags), "")
+    return ", ".join(filter(None, (found.get("model name") or platform.processor() or platform.machine(), widest)))
 
 
 def _memory_bytes() -> int:

@@ -26,6 +26,8 @@ from vivavoce.providers.kokoro import Kokoro
 
 _RECIPE = "1"
 """Goes up with whatever makes other sound of the same plan."""
+SPOKEN = Path(__file__).with_name("spoken")
+"""What voices spoke of the set, as it was made: the same sound everywhere, and none of the time that it takes."""
 
 MANIFEST = "manifest.json"
 
@@ -36,7 +38,10 @@ Progress = Callable[[int, int], None]
 def ready_clips(
     *, store: ModelStore | None = None, plans: ClipSet | None = None, report: Progress | None = None
 ) -> Path:
-    """The folder of the clip set, made where it is not there: up to a minute on two cores, for voices speak the banter.
+    """The folder of the clip set, made where it is not there, in seconds.
+
+    Banter whose sound is not in the package, because its plan has changed, is spoken: up to a second of CPU time for
+    each of sound.
 
     One process makes it, others wait. Sound that an interrupted run or an earlier set left is used again where it is
     of the same plan; everything else that they left is removed. Not to be called from an event loop. Raises
@@ -70,12 +75,12 @@ def _silent(done: int, total: int) -> None:
 
 async def _make(plans: Sequence[ClipPlan], folder: Path, store: ModelStore, report: Progress) -> None:
     rows: dict[str, dict[str, Any]] = {}
-    kept = {path.name: path for path in folder.parent.glob("*/*.flac")}
+    kept = {path.name: path for where in (folder.parent, SPOKEN.parent) for path in where.glob("*/*.flac")}
     async with aclosing(_Voices(store)) as voices:
         # Recordings first: they are quick, and tell at once that something is missing.
         for plan in sorted(plans, key=lambda plan: plan.synthetic):
             _check_source(plan, store)
-            path = folder / f"{plan.id}.{_sound_key(plan)}.flac"
+            path = folder / sound_name(plan)
             if (had := kept.get(path.name)) is not None:
                 with writing(path):
                     shutil.copyfile(had, path)
@@ -88,10 +93,11 @@ async def _make(plans: Sequence[ClipPlan], folder: Path, store: ModelStore, repo
     write_rows(folder, [rows[plan.id] for plan in plans])
 
 
-def _sound_key(plan: ClipPlan) -> str:
-    """What the sound depends on, and nothing else of the row."""
+def sound_name(plan: ClipPlan) -> str:
+    """The file's name, with a key of what the sound depends on and nothing else of the row."""
     cut = TypeAdapter(Sequence[Part]).dump_json(plan.parts).decode()
-    return hashlib.sha256(f"{_RECIPE}:{plan.language}:{plan.sha256}:{cut}:{plan.gap_ms}".encode()).hexdigest()[:8]
+    what = f"{_RECIPE}:{plan.language}:{plan.sha256}:{cut}:{plan.gap_ms}"
+    return f"{plan.id}.{hashlib.sha256(what.encode()).hexdigest()[:8]}.flac"
 
 
 class _Voices:

@@ -130,13 +130,13 @@ class GateBench:
             "holds": self.holds,
             "sound": {
                 part.plan.label: {
-                    "outcome": part.verdict.outcome,
-                    "blocked": list(part.verdict.blocked),
-                    "undecided": list(part.verdict.undecided),
-                    "void_reason": part.sound.void_reason if part.sound else None,
+                    "outcome": part.verdict.outcome if part.verdict else "undecided",
+                    "blocked": list(part.verdict.blocked if part.verdict else ()),
+                    "undecided": list(part.verdict.undecided if part.verdict else ()),
+                    "void_reason": part.sound.void_reason,
                 }
                 for part in self._parts
-                if part.verdict is not None
+                if part.sound is not None
             },
             "plants": [planted.to_json() for part in self._parts for planted in part.planted],
         }
@@ -158,7 +158,7 @@ class GateBench:
     async def _judged(self, part: _Part, settings_of: Callable[[Plant | None], Settings]) -> None:
         part.sound = sound = await self._once(settings_of(None), part.plan, None)
         if sound.void_reason is not None:
-            return
+            return  # nothing can be held against it: `figures` tells why
         metrics = await asyncio.to_thread(measure, sound)
         baseline = new_baseline([(sound, metrics)])
         part.verdict = judge(metrics, sound, baseline)

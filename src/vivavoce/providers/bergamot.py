@@ -17,6 +17,8 @@ from vivavoce.providers.sentences import sentences
 
 # The engine drops what comes after some eighty words.
 _LONGEST_WORDS = 40
+# Models that load at the same time in one process have crashed it, those of different objects included.
+_LOADING = threading.Lock()
 
 
 class Bergamot:
@@ -30,7 +32,6 @@ class Bergamot:
         self._open = _native.NativeDirection
         self._store = store or ModelStore()
         self._directions: dict[str, Any] = {}
-        self._loading = threading.Lock()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="bergamot")
 
     async def translate_text(self, mode: str, text: str) -> str:
@@ -50,7 +51,7 @@ class Bergamot:
         self._directions.clear()
 
     def _sentence(self, mode: str, sentence: str) -> str:
-        with self._loading:
+        with _LOADING:
             if mode not in self._directions:
                 self._directions[mode] = self._load(mode)
         try:
