@@ -76,6 +76,7 @@ BARS: Final = (
     ),
     Bar(name="heard.p50", harness="latency", ratio=0.15, points=50, least=60, least_short=10, scales="slower"),
     Bar(name="heard.p99", harness="latency", scales="slower"),
+    Bar(name="heard.long", harness="latency", scales="slower"),
     Bar(name="heard", harness="latency", ratio=0.20, points=75, least=20, least_short=5, scales="slower"),
     *(
         Bar(name=f"stage.{stage}", harness="latency", ratio=0.15, points=25, least=60, least_short=10)

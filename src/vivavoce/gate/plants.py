@@ -17,7 +17,7 @@ from vivavoce.gate.planted_legs import InventingTranslators, SlowSynthesizer, Wr
 from vivavoce.prompts import Prompt, mt_prompt
 from vivavoce.translate.session import Legs
 
-SLOWER_MS: Final = 250.0
+SLOWER_MS: Final = 500.0
 CHANGED: Final = 0.08
 DROPPED: Final = 0.04
 INVENTED: Final = 0.12
