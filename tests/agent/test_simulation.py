@@ -19,6 +19,7 @@ from vivavoce.agent.scenario import Part, unmet
 from vivavoce.agent.simulation import Simulated, cues_of, simulated
 from vivavoce.clock import SystemClock
 from vivavoce.config.load import default_settings
+from vivavoce.config.settings import Settings
 from vivavoce.errors import LegUnavailable, ModelError, OutputError
 from vivavoce.telemetry.monitor import open_monitor
 from vivavoce.telemetry.observer import AGENT, SessionLabels
@@ -31,6 +32,13 @@ PARTS = [
 ]
 
 
+def unhurried() -> Settings:
+    """Settings in which the caller's voice is not given up on a slow machine: the next one is misheard."""
+    values = default_settings().model_dump()
+    values["routes"]["tts"]["engines"]["kokoro"] |= {"cap_ms": 60_000.0, "deadline_ms": 60_000.0, "stall_ms": 60_000.0}
+    return Settings.model_validate(values)
+
+
 @pytest.mark.realtime
 @pytest.mark.timeout(180)
 def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path, collector: Any) -> None:
@@ -38,9 +46,10 @@ def test_an_appointment_is_cancelled_by_telephone(tmp_path: Path, collector: Any
         script, clock = load_script(EXAMPLE), SystemClock()
         labels = SessionLabels(session_id="s", product=AGENT, name=script.name)
         otlp = OtlpSettings(f"{collector.url}/v1/traces")
+        settings = unhurried()
         async with (
-            open_monitor(default_settings(), clock=clock, otlp=otlp) as monitor,
-            open_agent(default_settings(), script, now=lambda: datetime(2026, 3, 2, 10, 0)) as agent,
+            open_monitor(settings, clock=clock, otlp=otlp) as monitor,
+            open_agent(settings, script, now=lambda: datetime(2026, 3, 2, 10, 0)) as agent,
         ):
             cues = await cues_of(agent, PARTS, voice="am_michael")
             with monitor.session(labels, clock=clock) as observer:
