@@ -13,9 +13,10 @@ from vivavoce.audio.codec import ulaw_encode
 from vivavoce.errors import ConfigError
 from vivavoce.evals.media_agent import AgentSettings
 from vivavoce.evals.media_clips import LoadClips
-from vivavoce.evals.media_load import Callers, agent, find_loadgen, report
+from vivavoce.evals.media_load import Callers, agent, find_loadgen
 
-CALLS, SECONDS = 1200, 9.0
+CALLS, MOST_S = 1200, 90.0
+LINES = 3
 
 
 @pytest.mark.realtime
@@ -33,24 +34,21 @@ def test_python_makes_progress_when_the_core_is_full(tmp_path: Path) -> None:
     settings = AgentSettings(calls=CALLS, reply=str(sound), policy="off", voices=False, talkative=True, core=cores[0])
 
     async def main() -> list[dict[str, float]]:
-        lines = []
+        full: list[dict[str, float]] = []
         async with agent("media_agent", settings) as server:
             port = int((await server.line())["port"])
             callers = Callers(
-                loadgen=loadgen, calls=CALLS, seconds=SECONDS, clips=clips, core=cores[-1], calls_per_s=1000
+                loadgen=loadgen, calls=CALLS, seconds=MOST_S, clips=clips, core=cores[-1], calls_per_s=1000
             )
-            async with callers.calling(port) as process, asyncio.TaskGroup() as group:
-                reading = group.create_task(report(process))
-                while not reading.done():
-                    lines.append(await server.line())
-            assert reading.result()["alive"] > CALLS // 4
-        return lines
+            async with callers.calling(port):
+                # How many come in, and how often Python gets to say so, is the machine's; that it does is ours.
+                while len(full) < LINES:
+                    line = await server.line()
+                    full += [line] if line["calls"] > CALLS // 4 else []
+        return full
 
-    lines = asyncio.run(asyncio.wait_for(main(), 120))
-    # A slow core lets fewer in, and drops who is not read in time: what counts is that it is full with those it has.
-    full = [line for line in lines if line.get("calls", 0) > CALLS // 4]
+    full = asyncio.run(asyncio.wait_for(main(), MOST_S))
     # Each line is one turn of the interpreter's loop, and what it heard came through the door.
-    assert len(full) >= 2
     assert full[-1]["heard_s"] > full[0]["heard_s"]
     busy_s, all_s = (full[-1][name] - full[0][name] for name in ("worker_cpu_s", "at_s"))
     assert busy_s > 0.5 * all_s
