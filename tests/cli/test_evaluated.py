@@ -19,8 +19,8 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
-def metric(name: str, value: float | None) -> Metric:
-    return Metric(name=name, value=value, unit="ms", n=60, what="utterances", owner="session")
+def metric(name: str, value: float | None, n: int = 60) -> Metric:
+    return Metric(name=name, value=value, unit="ms", n=n, what="utterances", owner="session")
 
 
 def run(*, paced: bool = True, void_reason: str | None = None) -> Run:
@@ -52,6 +52,7 @@ def test_the_last_valid_run_at_real_time_is_remembered() -> None:
     remember(run(), MEASURED)
     remember(run(paced=False), [metric("heard.p95", 1.0)])
     remember(run(void_reason="busy"), [metric("heard.p95", 1.0)])
+    remember(run(), [metric("heard.p95", 1.0, n=59)])
     assert reference(None) == Reference("evaluation r1 on this machine", {"heard": 640.0, "stt": 190.0})
 
 

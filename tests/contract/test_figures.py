@@ -45,5 +45,5 @@ def test_figures_without_the_contract_are_refused(figures: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("row", [{"p50": 1}, {"p50": "fast", "p95": 2}, 3])
 def test_rows_that_cannot_be_read_are_named(row: object) -> None:
-    with pytest.raises(ConfigError, match="the figures of heard"):
+    with pytest.raises(ConfigError, match="figures cannot be read: heard"):
         measured_stages({"heard_ms": row})

@@ -36,6 +36,8 @@ FIGURES: dict[str, tuple[float, str, int, str, Owner, str]] = {
     "mt.glossary.success": (98.0, "%", 60, "terms", "mt", "higher"),
     "erasure.committed": (0.0, "words", 1400, "words", "stt", "lower"),
     "failed": (0.0, "clips", 30, "clips", "session", "lower"),
+    "stt.failed": (0.0, "windows", 30, "clips", "stt", "lower"),
+    "mt.failed": (0.0, "sentences", 240, "sentences", "mt", "lower"),
 }
 
 

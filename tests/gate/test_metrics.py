@@ -195,10 +195,11 @@ def test_what_the_judge_says() -> None:
 
 def test_recognition_alone() -> None:
     alone = SttAlone(id="a", language="en", register="lecture", reference="dogs and cats", transcript="dogs and hats")
-    found = _measured(stt=(alone,))
-    assert found.keys() == {"stt.wer", "stt.wer.en"}
+    found = _measured(stt=(alone, replace(alone, id="b", failed_windows=2)))
+    assert found.keys() == {"stt.wer", "stt.wer.en", "stt.failed"}
     assert found["stt.wer"].value == pytest.approx(100 / 3)
     assert found["stt.wer"].owner == "stt"
+    assert (found["stt.failed"].value, found["stt.failed"].parts) == (2, {"b": 2})
 
 
 def test_translation_alone() -> None:
@@ -219,7 +220,9 @@ def test_translation_alone() -> None:
     with_it = chrf([("O bichano dorme.", "O gato dorme.")], word_order=2)
     assert with_it is not None
     assert values["mt.glossary.chrf_cost"] == pytest.approx(100 - with_it)
-    assert values["mt.hallucination"] == 0
+    assert values["mt.hallucination"] == values["mt.failed"] == 0
+    without = _measured(mt=(replace(alone, sentences=(plain, replace(plain, translation=""))),))
+    assert (without["mt.failed"].value, without["mt.failed"].n) == (1, 4)
     assert "mt.hallucination.silence" not in values
     assert {metric.owner for metric in found.values()} == {"mt"}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vivavoce.contract.envelope import this_machine
 from vivavoce.errors import ConfigError
+from vivavoce.gate.bars import bar_of
 from vivavoce.gate.baseline import BASELINE, read_baseline
 from vivavoce.gate.metric import Metric
 from vivavoce.gate.run import Run
@@ -24,11 +25,11 @@ class Reference:
 
 
 def remember(run: Run, metrics: Sequence[Metric]) -> None:
-    """Keep the p95s of a run at real time in the user's state; a void one and one without figures change nothing.
+    """Keep the p95s of a run at real time in the user's state; a void run and one of too few events change nothing.
 
     Raises OutputError.
     """
-    found = _p95_ms((metric.name, metric.value) for metric in metrics)
+    found = _p95_ms((metric.name, metric.value) for metric in metrics if metric.n >= bar_of(metric).least)
     if run.paced and run.void_reason is None and found:
         save_evaluated(Evaluated(run=run.id, at_ms=run.at_ms, p95_ms=found))
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from vivavoce.errors import ConfigError, OutputError
-from vivavoce.folders import state_dir
+from vivavoce.folders import replace_file, state_dir
 
 MOST: Final = 10
 _REPLACED: Final = "replaced.toml"
@@ -34,7 +32,7 @@ class KeptFiles:
         if copies and copies[-1].read_bytes() == content:
             return
         number = int(copies[-1].stem) + 1 if copies else 1
-        _write(self._folder / f"{number:06}.toml", content)
+        replace_file(self._folder / f"{number:06}.toml", content, durable=True)
         for old in copies[: max(0, len(copies) + 1 - MOST)]:
             old.unlink(missing_ok=True)
 
@@ -67,7 +65,7 @@ class KeptFiles:
             if self.path.read_bytes() != before:
                 raise ConfigError(f"{self.path} was changed meanwhile", hint="try again")
             self.keep(before)
-            _write(self.path.resolve(), after, mode=self.path.stat().st_mode & 0o777)
+            replace_file(self.path.resolve(), after, mode=self.path.stat().st_mode & 0o777, durable=True)
         except OSError as error:
             raise OutputError(
                 f"{error.filename or self.path}: {error.strerror}", hint="is it yours to write?"
@@ -82,8 +80,8 @@ class KeptFiles:
         try:
             mode = self.path.stat().st_mode & 0o777 if self.path.exists() else 0o600
             if self.path.exists():
-                _write(self.replaced, self.path.read_bytes())
-            _write(self.path.resolve(), copy.read_bytes(), mode=mode)
+                replace_file(self.replaced, self.path.read_bytes(), durable=True)
+            replace_file(self.path.resolve(), copy.read_bytes(), mode=mode, durable=True)
             for later in self.copies():
                 if later > copy:
                     later.unlink(missing_ok=True)
@@ -92,19 +90,3 @@ class KeptFiles:
                 f"{error.filename or self.path}: {error.strerror}", hint="is it yours to write?"
             ) from error
         return copy
-
-
-def _write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Replace a file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -12,9 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from vivavoce.errors import ConfigError
+from vivavoce.contract.reading import read_as
 
 PACKAGES: Final = (
     "vivavoce",
@@ -95,17 +93,7 @@ def enclose(
 
 def read_envelope(path: Path) -> Envelope:
     """The envelope in a file; raises ConfigError when there is none to be had."""
-    try:
-        return TypeAdapter(Envelope).validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="name a file that --json has written") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"{path} is not an envelope of figures: {where + ': ' if where else ''}{first['msg']}",
-            hint="name a file that --json has written",
-        ) from error
+    return read_as(Envelope, path, what="envelope of figures", hint="name a file that --json has written")
 
 
 @cache

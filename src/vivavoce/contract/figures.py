@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from vivavoce.contract.profile import Profile, Stage
+from vivavoce.contract.reading import first_fault
 from vivavoce.contract.spans import Span
 from vivavoce.contract.stats import bootstrap_interval, percentiles
 from vivavoce.errors import ConfigError
@@ -64,9 +65,7 @@ def measured_stages(figures: Mapping[str, Any]) -> dict[Stage, Measured]:
     try:
         return TypeAdapter(dict[Stage, Measured]).validate_python(named)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"the figures of {where} cannot be read: {first['msg']}") from error
+        raise ConfigError(f"the figures cannot be read: {first_fault(error)}") from error
 
 
 def _unmeasured(row: object) -> bool:

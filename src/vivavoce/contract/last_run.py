@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from vivavoce.contract.envelope import Envelope
-from vivavoce.errors import OutputError
-from vivavoce.folders import state_dir
+from vivavoce.folders import keep_state, state_dir
 
 FILE_NAME = "last-run.json"
 
@@ -31,21 +28,8 @@ _ADAPTER: TypeAdapter[LastRun] = TypeAdapter(LastRun)
 
 def save_last_run(envelope: Envelope, *, source: str, at: datetime | None = None, folder: Path | None = None) -> Path:
     """Replace what the last session left, in one step; returns the file. Raises OutputError when it cannot."""
-    folder = folder or state_dir()
-    path = folder / FILE_NAME
-    text = _ADAPTER.dump_json(LastRun(at or datetime.now(UTC), source, envelope), indent=2)
-    temporary: Path | None = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=FILE_NAME, delete=False) as file:
-            temporary = Path(file.name)
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: {error.strerror}", hint="free some space or set XDG_STATE_HOME") from error
-    return path
+    last = LastRun(at or datetime.now(UTC), source, envelope)
+    return keep_state((folder or state_dir()) / FILE_NAME, _ADAPTER.dump_json(last, indent=2))
 
 
 def load_last_run(*, folder: Path | None = None) -> LastRun | None:

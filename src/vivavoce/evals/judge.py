@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vivavoce.config.engines import load_engine
 from vivavoce.config.settings import Settings
+from vivavoce.contract.reading import first_fault
 from vivavoce.errors import ConfigError, LegError, first_of_ours
 from vivavoce.providers.openai_chat import OpenAIChat
 
@@ -105,10 +106,8 @@ def read_opinion(answer: str, case: str) -> Opinion:
     try:
         return Opinion.model_validate_json(answer)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise LegError(
-            f"the judge's answer to {case} cannot be read: {f'{where}: ' if where else ''}{first['msg']}",
+            f"the judge's answer to {case} cannot be read: {first_fault(error)}",
             hint="eval.judge needs a model that answers with the JSON it is asked for",
         ) from None
 

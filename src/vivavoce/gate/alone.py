@@ -28,18 +28,19 @@ _BLOCK_MS = 200
 async def hear_alone(stt: SpeechToText, recording: Recording) -> SttAlone:
     """A clip's sound through a stream of its own, without voice detector: finals of at most 25 s of it each.
 
-    A window that the recogniser fails at has no words: they count as errors. Raises LegError where none can be opened.
+    A window that the recogniser fails at has no words and is counted. Raises LegError where none can be opened.
     """
     clip = recording.clip
     pcm = resample(recording.pcm, RATE_HZ)
     texts: list[str] = []
+    failed = 0
     stream = await stt.open(language=clip.language, rate_hz=RATE_HZ)
     try:
         for epoch, window in enumerate(windows(pcm), 1):
             try:
                 texts.append(await _final(stream, window, epoch))
             except LegError:
-                continue
+                failed += 1
             finally:
                 stream.reset()
     finally:
@@ -50,6 +51,7 @@ async def hear_alone(stt: SpeechToText, recording: Recording) -> SttAlone:
         register=clip.register,
         reference=clip.transcript,
         transcript=" ".join(filter(None, texts)),
+        failed_windows=failed,
     )
 
 

@@ -115,7 +115,9 @@ BARS: Final = (
     Bar(name="mt.glossary.chrf_cost", limit=1, points=0.5, least=5, least_short=2),
     Bar(name="erasure.committed", limit=0, reached="≤", points=1, required=True),
     Bar(name="erasure.visible", points=0.1, least=200, least_short=50),
-    Bar(name="failed", limit=0, reached="≤", points=1, required=True),
+    *(
+        Bar(name=f"{alone}failed", limit=0, reached="≤", points=1, required=True) for alone in ("", "stt.", "mt.")
+    ),
 )  # fmt: skip
 """Of those that fit, the one with the longest name counts. One that ends in a dot is for the parts of a figure only."""
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from vivavoce.audio.sinks import check_output, output_error
 from vivavoce.contract.envelope import Machine
+from vivavoce.contract.reading import first_fault
 from vivavoce.contract.stats import Interval
 from vivavoce.errors import ConfigError
 from vivavoce.gate.bars import Bar, bar_of
@@ -99,9 +100,7 @@ def read_baseline(path: Path = BASELINE) -> Baseline | None:
     try:
         return TypeAdapter(Baseline).validate_python(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path} is no baseline: {where}: {first['msg']}", hint=_HINT) from error
+        raise ConfigError(f"{path} is no baseline: {first_fault(error)}", hint=_HINT) from error
 
 
 def write_baseline(baseline: Baseline, path: Path = BASELINE) -> None:

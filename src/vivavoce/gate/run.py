@@ -10,10 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from vivavoce.contract.envelope import Machine
-from vivavoce.errors import ConfigError
+from vivavoce.contract.reading import read_as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +91,14 @@ class ClipRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SttAlone:
-    """A clip's sound through recognition and nothing else."""
+    """A clip's sound through recognition and nothing else, which failed at so many windows of it."""
 
     id: str
     language: str
     register: str
     reference: str
     transcript: str
+    failed_windows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,14 +152,4 @@ class Run:
 
 def read_run(path: Path) -> Run:
     """The run in a file. Raises ConfigError when there is none to be had."""
-    try:
-        return TypeAdapter(Run).validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="name a file that `vivavoce eval --out` wrote") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"{path} is no run of the gate: {where}: {first['msg']}",
-            hint="name a file that `vivavoce eval --out` wrote",
-        ) from error
+    return read_as(Run, path, what="run of the gate", hint="name a file that `vivavoce eval --out` wrote")

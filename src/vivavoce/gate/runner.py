@@ -222,7 +222,12 @@ def prompts_of(settings: Settings) -> tuple[str, ...]:
 
 def _unheard(clip: Clip) -> SttAlone:
     return SttAlone(
-        id=clip.id, language=clip.language, register=clip.register, reference=clip.transcript, transcript=""
+        id=clip.id,
+        language=clip.language,
+        register=clip.register,
+        reference=clip.transcript,
+        transcript="",
+        failed_windows=1,
     )
 
 

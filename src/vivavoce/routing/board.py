@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from vivavoce.clock import Clock
-from vivavoce.folders import state_dir
+from vivavoce.folders import replace_file, state_dir
 from vivavoce.routing.route import EngineStatus, Route
 
 _STALE: Final = timedelta(seconds=30)
@@ -93,24 +92,12 @@ async def _publish(path: Path, routes: Sequence[Route], command: str, clock: Clo
     try:
         while True:
             legs = [LegStatus.of(route) for route in routes]
-            _replace(path, _ADAPTER.dump_json(ProcessStatus(os.getpid(), command, datetime.now(UTC), legs)))
+            replace_file(path, _ADAPTER.dump_json(ProcessStatus(os.getpid(), command, datetime.now(UTC), legs)))
             await clock.sleep_until(clock.now_ns() + round(every_s * 1e9))
     except OSError as error:
         _log.warning("vivavoce routes will not show this process: %s", error)
     finally:
         _remove(path)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _remove(path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +9,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from vivavoce.errors import OutputError
-from vivavoce.folders import state_dir
+from vivavoce.folders import keep_state, state_dir
 
 FILE_NAME: Final = "evaluated.json"
 
@@ -31,20 +28,7 @@ _ADAPTER: TypeAdapter[Evaluated] = TypeAdapter(Evaluated)
 
 def save_evaluated(evaluated: Evaluated, *, folder: Path | None = None) -> Path:
     """Replace what the last evaluation left, in one step; returns the file. Raises OutputError when it cannot."""
-    folder = folder or state_dir()
-    path = folder / FILE_NAME
-    temporary: Path | None = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=FILE_NAME, delete=False) as file:
-            temporary = Path(file.name)
-            file.write(_ADAPTER.dump_json(evaluated, indent=2))
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: {error.strerror}", hint="free some space or set XDG_STATE_HOME") from error
-    return path
+    return keep_state((folder or state_dir()) / FILE_NAME, _ADAPTER.dump_json(evaluated, indent=2))
 
 
 def load_evaluated(*, folder: Path | None = None) -> Evaluated | None:
