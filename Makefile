@@ -1,6 +1,6 @@
 # Every target sets up what is missing first; the second time that takes under a second.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench eval eval-promptfoo clean
+.PHONY: help setup loadgen demo test check bench eval eval-promptfoo clean
 
 BIN := .venv/bin
 # Folder of clips with a manifest.json, for the benchmarks.
@@ -18,12 +18,15 @@ help: ## what there is to make
 setup: ## system packages, .venv, the package and its models
 	@scripts/setup.sh
 
+loadgen: setup ## the callers of the tests and benchmarks of the media plane
+	@cargo build --locked --release --quiet --package vivavoce-loadgen
+
 demo: setup ## interpret a real English recording into Portuguese, at real time
 	@mkdir -p $(DEMO)
 	$(BIN)/vivavoce translate "$$($(BIN)/vivavoce models path demo-en two_cities.wav)" --from en --to pt --dub $(DEMO)/dub.wav \
 	  --mix $(DEMO)/mix.wav --subtitles $(DEMO)/subtitles.vtt --report $(DEMO)/report.html
 
-test: setup ## every test, Rust and Python
+test: loadgen ## every test, Rust and Python
 	cargo test --locked --quiet --package vivavoce-media --package vivavoce-loadgen
 	RUSTFLAGS='--cfg loom' cargo test --locked --quiet --package vivavoce-media --profile loom --target-dir target/loom --lib loom
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m 'not realtime'
@@ -37,7 +40,7 @@ check: setup ## format, lint, types and import floors
 	cargo fmt --all --check
 	cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 
-bench: setup ## every benchmark's table
+bench: loadgen ## every benchmark's table
 	$(BIN)/vivavoce bench translate --pair en-pt --clips $(CLIPS)
 	$(BIN)/vivavoce bench failover --clips $(CLIPS)
 	$(BIN)/vivavoce bench chat

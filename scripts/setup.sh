@@ -144,19 +144,24 @@ once() {
   printf '%s\n' "$key" >"$stamp"
 }
 
+# uv takes a quarter of pip's time, and does not read pip's settings: where it finds no packages, pip may.
 # The build backend is called by its name, so .venv must be on PATH.
-pip() { PATH=$PWD/$VENV/bin:$PATH $VENV/bin/python -m pip --disable-pip-version-check --no-input "$@"; }
+install() {
+  local python=$VENV/bin/python
+  local pip=("$python" -m pip --disable-pip-version-check --no-input install)
+  [[ -x $VENV/bin/uv ]] || "${pip[@]}" "$(grep '^uv==' constraints.txt)"
+  PATH=$PWD/$VENV/bin:$PATH uv pip install --python "$python" "$@" || PATH=$PWD/$VENV/bin:$PATH "${pip[@]}" "$@"
+}
 
 libraries() {
-  pip install --prefer-binary -r constraints.txt
-  pip install --no-deps --only-binary :all: -r constraints-bare.txt ||
+  install -r constraints.txt
+  install --no-deps --only-binary :all: -r constraints-bare.txt ||
     echo 'no package here of the scorers in constraints-bare.txt: the test of agreement goes without' >&3
 }
 
 package() {
-  pip install --no-build-isolation -c constraints.txt -e '.[agent,devices,eval,glossary,hosted,postgres,redis,serve,telemetry,dev]'
+  install --no-build-isolation -c constraints.txt -e '.[agent,devices,eval,glossary,hosted,postgres,redis,serve,telemetry,dev]'
   $VENV/bin/python -c 'import vivavoce._media' # Fails here rather than later if what was built does not load.
-  cargo build --locked --release --package vivavoce-loadgen
 }
 
 mapfile -t sources < <(find crates -name '*.rs' -o -name Cargo.toml | sort)

@@ -45,7 +45,7 @@ def find_loadgen() -> Path:
     named = os.environ.get("VIVAVOCE_LOADGEN")
     path = Path(named) if named else Path(__file__).parents[3] / "target" / "release" / "vivavoce-loadgen"
     if not path.is_file():
-        raise ConfigError(f"{path} is missing", hint="cargo build --release --package vivavoce-loadgen")
+        raise ConfigError(f"{path} is missing", hint="`make loadgen` builds it")
     return path
 
 
