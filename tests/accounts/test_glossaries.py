@@ -11,7 +11,7 @@ import pytest
 
 from vivavoce.accounts import glossaries
 from vivavoce.accounts.glossaries import Entry, add, entries, entry_of, load, remove
-from vivavoce.accounts.glossary_file import read_glossary, write_glossary
+from vivavoce.accounts.glossary_file import has_tabs, read_glossary, write_glossary
 from vivavoce.errors import ConfigError
 from vivavoce.store.database import Database
 from vivavoce.store.erasure import erase_user
@@ -37,11 +37,21 @@ def test_a_session_locks_everybody_s_terms_and_the_user_s_own_over_them(database
         rows = [entry("account", "conta"), entry("boiler", "caldeira"), entry("Account", "cadastro", "bob")]
         rows += [entry("account", "cuenta", pair="en-es"), entry("compte", "conta", pair="fr-pt")]
         assert await add(database, rows, now_ms=NOW_MS) == (5, 0, 0)
-        assert await load(database, "bob", "en", "pt") == {"Account": "cadastro", "boiler": "caldeira"}
-        assert await load(database, "eve", "en", "pt") == {"account": "conta", "boiler": "caldeira"}
-        assert await load(database, "", "en", "es") == {"account": "cuenta"}
-        assert await load(database, "", "auto", "pt") == {"account": "conta", "boiler": "caldeira", "compte": "conta"}
+        assert await load(database, "bob", "en", "pt") == {"en": {"Account": "cadastro", "boiler": "caldeira"}}
+        assert await load(database, "eve", "en", "pt") == {"en": {"account": "conta", "boiler": "caldeira"}}
+        assert await load(database, "", "en", "es") == {"en": {"account": "cuenta"}}
+        both = {"en": {"account": "conta", "boiler": "caldeira"}, "fr": {"compte": "conta"}}
+        assert await load(database, "", "auto", "pt") == both
         assert await load(database, "bob", "it", "pt") == {}
+
+    on(database_url, work)
+
+
+def test_of_every_language_each_has_its_own(database_url: str) -> None:
+    async def work(database: Database) -> None:
+        rows = [entry("pain", "dolor", pair="en-es"), entry("pain", "pan", "bob", pair="fr-es")]
+        await add(database, rows, now_ms=NOW_MS)
+        assert await load(database, "bob", "auto", "es") == {"en": {"pain": "dolor"}, "fr": {"pain": "pan"}}
 
     on(database_url, work)
 
@@ -57,13 +67,27 @@ def test_a_term_is_one_whatever_its_case(database_url: str) -> None:
     on(database_url, work)
 
 
+def test_who_adds_a_term_at_once_with_another_leaves_one(database_url: str) -> None:
+    async def work(database: Database) -> None:
+        async with aclosing(Database(database_url)) as other:
+            await asyncio.gather(entries(database), entries(other))
+            for mine, theirs in ((["Account"], ["account"]), (["Same"], ["Same"]), (["b", "a"], ["a", "b"])):
+                await asyncio.gather(
+                    add(database, [entry(term, "x") for term in mine], now_ms=NOW_MS),
+                    add(other, [entry(term, "y") for term in theirs], now_ms=NOW_MS),
+                )
+        assert sorted(row.term.casefold() for row in await entries(database)) == ["a", "account", "b", "same"]
+
+    on(database_url, work)
+
+
 def test_an_import_may_replace_all_of_a_pair(database_url: str) -> None:
     async def work(database: Database) -> None:
         await add(database, [entry("a", "x", "bob"), entry("b", "y", "bob"), entry("a", "z")], now_ms=NOW_MS)
         only = "bob", "en", "pt"
         new = [entry("b", "w", "bob"), entry("c", "v", "bob")]
         assert await add(database, new, now_ms=NOW_MS, only=only) == (1, 1, 1)
-        assert await load(database, "bob", "en", "pt") == {"a": "z", "b": "w", "c": "v"}
+        assert await load(database, "bob", "en", "pt") == {"en": {"a": "z", "b": "w", "c": "v"}}
         assert await add(database, [], now_ms=NOW_MS, only=only) == (0, 0, 2)
         assert await remove(database, "", "en", "pt", None) == 1
         assert await entries(database) == []
@@ -89,7 +113,7 @@ def test_erasing_a_user_takes_the_glossary_and_leaves_everybody_s(database_url: 
         await add(database, [entry("a", "x", "bob"), entry("a", "y")], now_ms=NOW_MS)
         erased = await erase_user(database, "bob", now_ms=NOW_MS + 1)
         assert erased.rows["glossaries"] == 1
-        assert await load(database, "bob", "en", "pt") == {"a": "y"}
+        assert await load(database, "bob", "en", "pt") == {"en": {"a": "y"}}
         assert await add(database, [entry("a", "z", "bob")], now_ms=NOW_MS + 2) == (1, 0, 0)
 
     on(database_url, work)
@@ -127,13 +151,16 @@ def test_texts_are_kept_in_one_form() -> None:
         ("a.txt", "account\tconta, corrente\n", {"account": "conta, corrente"}),
         ("a.tsv", "a,b\tx\n", {"a,b": "x"}),
         ("a.csv", "", {}),
+        ("a.TSV", "a,b\tx\n", {"a,b": "x"}),
+        ("a.csv", '# a remark, "open\n"# tag",etiqueta\n#,cardinal\n', {"# tag": "etiqueta", "#": "cardinal"}),
+        ("a.csv", '# one\nterm,rendering\n"a\n# b",x\n', {"a # b": "x"}),
     ],
 )
 def test_files(tmp_path: Path, name: str, text: str, expected: dict[str, str]) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8", newline="")
     assert read_glossary(path) == expected
-    path.write_text(write_glossary(expected, tabs=name.endswith("tsv")), encoding="utf-8")
+    path.write_text(write_glossary(expected, tabs=has_tabs(path)), encoding="utf-8")
     assert read_glossary(path) == expected
 
 
@@ -142,6 +169,7 @@ def test_files(tmp_path: Path, name: str, text: str, expected: dict[str, str]) -
     [
         (b"account,conta\nkey\n", "line 2: 1 fields"),
         (b"a,b,c\n", "line 1: 3 fields"),
+        (b"# one\n\n# two\na,b,c\n", "line 4: 3 fields"),
         (b"a,\n", "line 1: an empty rendering"),
         (b'a,"b\n', "line 1: "),
         (b"caf\xe9,x\n", "not in UTF-8"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -225,6 +225,7 @@ class Stage:
         deaf: bool = False,
         turns: TurnSettings = TURNS,
         fetch_ms: float = 500.0,
+        told: Callable[[Conversation], None] = lambda _: None,
     ) -> None:
         self.telephone, self.recogniser, self.speaker = (
             Telephone(),
@@ -234,7 +235,7 @@ class Stage:
         self.speaker.fails_after = fails_after
         self.recogniser.deaf = deaf
         self.fetched: list[Fetch] = []
-        self._answer, self._fetch_ms = answer, fetch_ms
+        self._answer, self._fetch_ms, self._told = answer, fetch_ms, told
         self.kept: list[tuple[str, tuple[str, ...]]] = []
         self.signals = SessionSignals()
         watched = CallSignals(self.signals, clock=SystemClock())
@@ -254,6 +255,7 @@ class Stage:
     def _keep(self, conversation: Conversation) -> None:
         said = tuple(one.text for one in conversation.history.utterances)
         self.kept.append((conversation.moment.state, said))
+        self._told(conversation)
 
     async def _fetch(self, fetch: Fetch) -> Mapping[str, SlotValue] | None:
         self.fetched.append(fetch)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from vivavoce.agent.assembly import open_agent
+from vivavoce.agent.assembly import Agent, open_agent
+from vivavoce.agent.conversation import Conversation
 from vivavoce.agent.load import read_script
+from vivavoce.agent.turns import Turn
+from vivavoce.clock import SystemClock
 from vivavoce.config.holder import ConfigHolder
 from vivavoce.errors import ConfigError, LegUnavailable
+from vivavoce.telemetry.observer import Passage, Unobserved
+from vivavoce.telemetry.signals import SessionSignals
 
 SCRIPT = "name: n\nstart: a\nstates:\n  a: {say: Good morning to you., hang_up: true}\n"
 ENGINES = """
@@ -20,6 +26,39 @@ class Deaf:
 class French(Deaf):
     LANGUAGES = frozenset({"fr"})
 """
+
+
+def test_turns_of_a_call_that_breaks_off_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = []
+
+    class Told(Unobserved):
+        def passed(self, passage: Passage) -> None:
+            passed.append(passage.number)
+
+    class Leg:
+        """Ear and voice that nobody asks anything."""
+
+        def metered_by(self, meter: object) -> Leg:
+            return self
+
+        async def open(self, **_: object) -> Leg:
+            return self
+
+        async def aclose(self) -> None: ...
+
+    async def run(conversation: Conversation) -> None:
+        conversation.turns.append(Turn("", "a", 1, 2, True, 1.0))
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Conversation, "run", run)
+    leg: Any = Leg()
+    agent = Agent(read_script(SCRIPT), leg, leg, leg, leg, leg)
+    signals = SessionSignals()
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(agent.converse(leg, clock=SystemClock(), signals=signals, observer=Told()))
+    assert passed == [1]
+    row = signals.row(session_id="", user_id="", app_id="", codec="", at_ms=0, duration_ms=0.0)
+    assert row["utterances"] == 1
 
 
 def test_routes_follow_the_file_and_hold_who_speaks_the_language(

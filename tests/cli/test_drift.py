@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy import insert
 
 from vivavoce.cli.main import main
+from vivavoce.config.load import load_settings
+from vivavoce.config.settings import config_hash
 from vivavoce.store.database import Database
 from vivavoce.store.tables import SESSIONS, SIGNALS
 from vivavoce.telemetry.evaluated import Evaluated, save_evaluated
@@ -49,6 +51,12 @@ def heard(*ms: float) -> None:
     asyncio.run(put())
 
 
+def evaluated(config: str = "") -> None:
+    """An evaluation of these settings, or of others."""
+    of = config or config_hash(load_settings(None))
+    save_evaluated(Evaluated(run="r7", at_ms=0, p95_ms={"heard": 400.0}, config_hash=of, engines={}, pairs=("en-pt",)))
+
+
 def test_nothing_is_in_an_empty_store(capsys: pytest.CaptureFixture[str]) -> None:
     run("--strict")
     assert "no translate session of the last 7d is in the store" in capsys.readouterr().out
@@ -56,7 +64,7 @@ def test_nothing_is_in_an_empty_store(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_what_has_drifted_is_told_in_words_and_figures(capsys: pytest.CaptureFixture[str]) -> None:
     heard(*[600.0] * 80)
-    save_evaluated(Evaluated(run="r7", at_ms=0, p95_ms={"heard": 400.0}))
+    evaluated()
     run()
     said = capsys.readouterr().out
     assert max(map(len, said.splitlines())) <= 80
@@ -72,9 +80,21 @@ def test_what_has_drifted_is_told_in_words_and_figures(capsys: pytest.CaptureFix
 
 def test_what_stands_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     heard(*[410.0] * 80)
-    save_evaluated(Evaluated(run="r7", at_ms=0, p95_ms={"heard": 400.0}))
+    evaluated()
     run("--strict")
     assert "within" in capsys.readouterr().out
+
+
+def test_what_other_settings_gave_is_not_comparable(capsys: pytest.CaptureFixture[str]) -> None:
+    heard(*[600.0] * 80)
+    evaluated("another")
+    run("--strict")
+    said = capsys.readouterr().out
+    assert "not comparable" in said
+    assert "Not comparable for heard: other settings, pairs or engines were evaluated." in " ".join(said.split())
+    run("--json")
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert (figures["not_comparable"], figures["stale"]) == (["heard"], [])
 
 
 def test_a_baseline_without_latencies_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

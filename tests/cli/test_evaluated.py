@@ -11,7 +11,8 @@ from vivavoce.contract.envelope import Machine, this_machine
 from vivavoce.errors import ConfigError
 from vivavoce.gate.baseline import Baseline, BaselineMetric, BaselinePlan, write_baseline
 from vivavoce.gate.metric import Metric
-from vivavoce.gate.run import Run
+from vivavoce.gate.run import ClipRun, Run
+from vivavoce.telemetry.evaluated import Evaluated
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +32,14 @@ def run(*, paced: bool = True, void_reason: str | None = None) -> Run:
         paced=paced,
         machine=this_machine(),
         versions={},
-        config_hash="",
+        config_hash="c1",
         speed_ms=1.0,
-        engines={},
+        engines={"stt": "whisper"},
+        clips=(
+            ClipRun(
+                id="a", pair="en-pt", register="", reference="", reference_translation="", transcript="", speech_ms=1.0
+            ),
+        ),
         void_reason=void_reason,
     )
 
@@ -53,7 +59,15 @@ def test_the_last_valid_run_at_real_time_is_remembered() -> None:
     remember(run(paced=False), [metric("heard.p95", 1.0)])
     remember(run(void_reason="busy"), [metric("heard.p95", 1.0)])
     remember(run(), [metric("heard.p95", 1.0, n=59)])
-    assert reference(None) == Reference("evaluation r1 on this machine", {"heard": 640.0, "stt": 190.0})
+    found = Evaluated(
+        run="r1",
+        at_ms=1,
+        p95_ms={"heard": 640.0, "stt": 190.0},
+        config_hash="c1",
+        engines={"stt": "whisper"},
+        pairs=("en-pt",),
+    )
+    assert reference(None) == Reference("evaluation r1 on this machine", found)
 
 
 def plan(machine: Machine, *, at_ms: int, paced: bool = True) -> BaselinePlan:
@@ -79,7 +93,8 @@ def test_a_named_baseline_goes_before_it(tmp_path: Path) -> None:
         "quality": plan(other, at_ms=3, paced=False),
     }
     write_baseline(Baseline(plans=plans), path)
-    assert reference(path) == Reference("baseline of new", {"heard": 2.0}, elsewhere=True)
+    found = Evaluated(run="new", at_ms=2, p95_ms={"heard": 2.0}, config_hash="", engines={}, pairs=())
+    assert reference(path) == Reference("baseline of new", found, elsewhere=True)
     write_baseline(Baseline(plans={"quality": plans["quality"]}), path)
     with pytest.raises(ConfigError, match="no latencies"):
         reference(path)

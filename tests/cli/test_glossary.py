@@ -54,12 +54,23 @@ def test_a_glossary_from_a_file_and_back(tmp_path: Path, capsys: pytest.CaptureF
     assert "(everybody)" in capsys.readouterr().out
 
 
+def test_a_file_without_terms_empties_no_glossary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("add", "a", "x", "--pair", "en-pt")
+    for text in ("", "term,rendering\n", "# nothing\n"):
+        (tmp_path / "none.csv").write_text(text, "utf-8")
+        run("import", str(tmp_path / "none.csv"), "--pair", "en-pt", "--replace", code=9)
+        assert "has no terms" in capsys.readouterr().err
+    assert len(figures(capsys, "list")["entries"]) == 1
+
+
 def test_terms_are_removed_by_name_or_all_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     for term in ("a", "b", "c"):
         run("add", term, "x", "--pair", "en-pt")
     assert figures(capsys, "remove", "A", "--pair", "en-pt") == {"removed": 1}
     run("remove", "a", "b", "--pair", "en-pt", code=9)
     assert "removed 1 term" in capsys.readouterr().out
+    run("add", "New York", "Nova Iorque", "--pair", "en-pt")
+    assert figures(capsys, "remove", "new  york", "New York", "--pair", "en-pt") == {"removed": 1}
     run("remove", "--pair", "en-pt", code=2)
     assert figures(capsys, "remove", "--all", "--pair", "en-pt") == {"removed": 1}
     run("list")
@@ -71,6 +82,7 @@ def test_terms_are_removed_by_name_or_all_at_once(capsys: pytest.CaptureFixture[
     [
         (["add", "a", "b", "--pair", "english"], "'english' is no language"),
         (["add", "a", "", "--pair", "en-pt"], "empty rendering"),
+        (["add", ".", "ponto", "--pair", "en-pt"], "punctuation alone"),
         (["import", "nothing.csv", "--pair", "en-pt"], "nothing.csv"),
         (["add", "a", "b", "--pair", "en-pt", "--user", "x" * 201], "no name of a user"),
     ],

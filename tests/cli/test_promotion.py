@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,7 @@ def test_a_baseline_of_the_present_configuration_spares_its_replay(monkeypatch: 
             baseline = new_baseline([(measured, measure(measured))])
             held = await prove(settings, leg="mt", engine="cand", plan=plan, baseline=baseline)
             other = with_prompt(settings, "v0")
-            with pytest.raises(GateUndecided, match="could not be measured"):
+            with pytest.raises(ConfigError, match="no prompt 'v0'"):
                 await prove(other, leg="mt", engine="cand", plan=plan, baseline=baseline)
             return held
 
@@ -207,6 +208,19 @@ def test_a_candidate_that_does_not_answer_is_not_promoted_on_anothers_figures() 
     assert isinstance(result.exception, GateBlocked)
     assert "it failed" in result.exception.message
     assert order() == ["good"]
+
+
+def test_a_candidate_in_whose_place_others_answered_is_not_promoted_on_their_figures() -> None:
+    async def main() -> Proof:
+        async with asyncio.timeout(60), served().serving() as good, served().serving() as cand:
+            settings = read_settings(write(good=good, cand=cand))
+            return await prove(settings, leg="mt", engine="cand", plan=small_plan(None, None))
+
+    proof = asyncio.run(main())
+    assert (proof.refusal, proof.by_others) == (None, 0)
+    refusal = replace(proof, by_others=30).refusal
+    assert isinstance(refusal, GateBlocked)
+    assert "others were asked 30 times in its place" in refusal.message
 
 
 @pytest.mark.parametrize(

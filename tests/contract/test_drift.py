@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from vivavoce.contract.drift import DriftWindow
+from vivavoce.contract.drift import DriftWindow, improbable
 from vivavoce.contract.profile import Stage
 from vivavoce.contract.stats import percentiles
 
@@ -43,6 +43,18 @@ def test_figure_that_hovers_about_its_cap_rings_once() -> None:
 def test_nothing_is_decided_from_too_few() -> None:
     window = DriftWindow("stt", 300, clock_ns=Hand().now_ns, least=5)
     assert [window.observe(900.0) is None for _ in range(5)] == [True, True, True, True, False]
+
+
+def test_with_a_chance_a_few_slow_ones_raise_nothing() -> None:
+    assert [improbable(n, 1e-3) for n in (60, 200, 500)] == [10, 22, 42]
+    window = DriftWindow("stt", 300, clock_ns=Hand().now_ns, least=60, chance=1e-3)
+    for turn in range(200):
+        window.observe(302.0 if turn % 14 == 0 else 200.0)  # seven in a hundred: the p95 is over the cap
+    assert window.p95_ms == 302.0
+    assert window.alarm is None
+    for _ in range(10):
+        window.observe(302.0)
+    assert window.alarm is not None
 
 
 def test_old_measurements_leave() -> None:

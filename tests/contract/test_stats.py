@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vivavoce.contract.stats import bootstrap_interval, percentiles, quantile, ratio, sums_interval
+from vivavoce.contract.stats import bootstrap_interval, grouped_interval, percentiles, quantile, ratio, sums_interval
 
 samples = st.lists(st.floats(0, 1e6), min_size=1, max_size=60)
 
@@ -84,6 +84,28 @@ def test_units_and_not_events_are_drawn() -> None:
     found = sums_interval([(0, 1000), (1000, 1000)], ratio)
     assert found is not None
     assert (found.low, found.high) == (0, 1)
+
+
+@given(st.lists(st.lists(st.floats(0, 1e6), min_size=1, max_size=5), min_size=1, max_size=6), st.floats(0, 1))
+def test_groups_are_drawn_whole(groups: list[list[float]], q: float) -> None:
+    interval = grouped_interval(groups, q, seed=3, resamples=20)
+    drawn = np.random.default_rng(3).multinomial(len(groups), [1 / len(groups)] * len(groups), size=20)
+    estimates = [
+        np.quantile([value for own, times in zip(groups, row, strict=True) for value in own * times], q)
+        for row in drawn
+    ]
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(estimates, [0.025, 0.975])), abs=1e-6)
+
+
+def test_what_is_alike_within_a_group_makes_the_interval_wider() -> None:
+    groups = [[500.0 + 10 * n] * 5 for n in range(40)]
+    alike, apart = grouped_interval(groups, 0.5), bootstrap_interval([value for own in groups for value in own], 0.5)
+    assert alike.high - alike.low > 1.5 * (apart.high - apart.low)
+    assert alike == grouped_interval(groups, 0.5)
+    single = grouped_interval([[1.0, 2.0, 3.0], []], 0.5)
+    assert (single.low, single.high) == (2.0, 2.0)
+    with pytest.raises(ValueError, match="no values"):
+        grouped_interval([[], []])
 
 
 def test_a_figure_without_events_has_no_interval() -> None:

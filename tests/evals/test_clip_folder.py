@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,20 +88,46 @@ def test_a_folder_is_made_once_of_recordings_and_voices(
         store=store, plans=ClipSet((replace(first, reference="Buenas noches. Gracias, Mark."), *others), "2")
     )
     assert other != folder
-    assert not folder.exists()
+    assert [clip.id for clip in read_clips(folder)] == [clip.id for clip in clips], "another run may be reading it"
     assert {clip.id: clip.path.read_bytes() for clip in read_clips(other)} == sound
     assert read_clips(other)[0].reference == "Buenas noches. Gracias, Mark."
 
 
-def test_what_an_interrupted_run_left_is_taken_over(store: ModelStore, plans: ClipSet) -> None:
+def test_sound_that_is_no_longer_what_was_written_is_made_anew(store: ModelStore, plans: ClipSet) -> None:
+    _, *real = plans.clips
+    folder = ready_clips(store=store, plans=ClipSet(tuple(real), "1"))
+    whole = {clip.id: clip.path.read_bytes() for clip in read_clips(folder)}
+    cut = read_clips(folder)[0].path
+    cut.write_bytes(cut.read_bytes()[:-2000])
+    other = ready_clips(store=store, plans=ClipSet(tuple(real), "2"))
+    assert {clip.id: clip.path.read_bytes() for clip in read_clips(other)} == whole
+
+
+def test_a_folder_that_nobody_asked_for_in_a_week_is_removed(store: ModelStore, plans: ClipSet) -> None:
+    _, *real = plans.clips
+    sets = [ClipSet(tuple(real), name) for name in "123"]
+    old, used = (ready_clips(store=store, plans=each) for each in sets[:2])
+    week_ago = time.time() - 8 * 86_400
+    for folder in (old, used):
+        os.utime(folder, (week_ago, week_ago))
+    assert ready_clips(store=store, plans=sets[1]) == used
+    new = ready_clips(store=store, plans=sets[2])
+    assert {path for path in (store.root / "clips").iterdir() if path.is_dir()} == {used, new}
+
+
+def test_what_an_interrupted_run_left_is_not_trusted(store: ModelStore, plans: ClipSet) -> None:
     synthetic, *real = plans.clips
     missing = ClipPlan(**{**_values(synthetic), "id": "other", "sha256": "0" * 64})
     with pytest.raises(ModelDamaged, match="clip other was written for another source"):
         ready_clips(store=store, plans=ClipSet((*real, missing), "1"))
     (left,) = [path for path in (store.root / "clips").iterdir() if path.is_dir()]
-    assert len(list(left.glob("*.flac"))) == 2
+    sounds = list(left.glob("*.flac"))
+    assert len(sounds) == 2
+    for path in sounds:
+        path.write_bytes(path.read_bytes()[:2000])
     folder = ready_clips(store=store, plans=ClipSet(tuple(real), "2"))
     assert [path for path in (store.root / "clips").iterdir() if path.is_dir()] == [folder]
+    assert all(load_recording(clip, 16000).pcm.duration_ms >= 1000 * clip.duration_s - 1 for clip in read_clips(folder))
 
 
 def test_what_was_not_fetched_is_named(tmp_path: Path, plans: ClipSet) -> None:

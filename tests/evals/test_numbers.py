@@ -23,7 +23,12 @@ pytest.importorskip("text_to_num", reason="the group eval is not installed")
         ("en", "12 450 people", "it", "12.450 persone"),
         ("fr", "à quinze heures trente", "en", "at half past three"),
         ("en", "at 3:30 pm", "fr", "à 15 h 30"),
+        ("en", "at 3 p.m.", "de", "um 15:00"),
         ("en", "It is ten past three.", "es", "Son las tres y diez."),
+        ("en", "Open from nine to five.", "fr", "Ouvert de 9 h à 17 h."),
+        ("ca", "a les disset", "it", "alle cinque"),
+        ("es", "a las tres de la tarde", "pt", "às 15 horas"),
+        ("nl", "om drie uur", "en", "at 15:00"),
         ("en", "half past three o'clock", "es", "las tres y media"),
         ("en", "a dozen eggs", "it", "dodici uova"),
         ("en", "three point five", "de", "3,5"),
@@ -53,12 +58,22 @@ def test_the_same_number_is_not_invented_however_it_is_written(
         ("ca", "Tinc trenta-dos anys.", "it", "Ho quarantadue anni.", ["42"]),
         ("en", "We met at ten.", "ca", "Ens vam trobar a les onze del 1999.", ["11", "1999"]),
         ("en", "Press 1.", "fr", "Appuyez sur 1, ou sur 4.", ["4"]),
+        ("es", "Cuesta 5 euros.", "en", "It costs 17 euros.", ["17"]),
+        ("en", "Fifteen people came at 5 o'clock.", "fr", "Trois personnes sont venues à 17 h.", ["3"]),
+        ("en", "It is 5 o'clock.", "de", "Es ist 18 Uhr.", ["18"]),
     ],
 )
 def test_a_number_that_the_source_gives_no_reason_for_is(
     source: str, text: str, target: str, translation: str, invented: list[str]
 ) -> None:
     assert invented_numbers(text, translation, source=source, target=target) == invented
+
+
+@pytest.mark.parametrize("written", ["9" * 5000, "1.000." * 2000 + "000", "9," * 3000 + "9"])
+def test_digits_without_end_are_an_invented_number(written: str) -> None:
+    assert invented_numbers("Nine people.", f"9 {written}", source="en", target="pt") == [written]
+    assert invented_numbers(f"No. {written}", f"N.º {written}", source="en", target="pt") == []
+    assert invented_numbers(f"No. {written}", "N.º 7", source="en", target="pt") == ["7"]
 
 
 def test_languages_whose_number_words_are_unknown_are_not_looked_at() -> None:

@@ -22,6 +22,8 @@ FIGURES: dict[str, tuple[float, str, int, str, Owner, str]] = {
     "stage.stt.p95": (190.0, "ms", 80, "utterances", "stt", "lower"),
     "stage.mt.p95": (14.0, "ms", 80, "utterances", "mt", "lower"),
     "stage.tts.p95": (280.0, "ms", 80, "utterances", "tts", "lower"),
+    "stage.queue.p95": (200.0, "ms", 80, "utterances", "session", "lower"),
+    "unheard": (0.0, "%", 80, "utterances", "session", "lower"),
     "unspoken": (0.0, "%", 240, "clauses", "session", "lower"),
     "wer": (8.0, "%", 1400, "words", "stt", "lower"),
     "stt.wer": (7.5, "%", 1400, "words", "stt", "lower"),

@@ -9,7 +9,7 @@ import pytest
 
 from vivavoce.contract.envelope import Machine
 from vivavoce.errors import ConfigError, OutputError
-from vivavoce.gate.baseline import BASELINE, Baseline, new_baseline, read_baseline, write_baseline
+from vivavoce.gate.baseline import BASELINE, Baseline, chosen_baseline, new_baseline, read_baseline, write_baseline
 from vivavoce.gate.metric import Metric
 from vivavoce.gate.run import Run
 from vivavoce.gate.verdict import judge
@@ -33,14 +33,16 @@ def test_it_is_the_mean_of_its_runs_and_keeps_their_worst(figures: Figures, a_ru
 
 
 def test_a_wide_spread_widens_its_threshold_in_sight(figures: Figures, a_run: MakeRun) -> None:
-    runs = [(a_run(id=f"b{value}"), figures(stt__wer=value)) for value in (5.0, 7.0)]
+    runs = [(a_run(id=f"b{value}"), figures(stt__wer=value)) for value in (5.0, 7.0, 6.0)]
     wide = new_baseline(runs)
-    assert wide.plans["whole:0f1e2d3c"].metrics["stt.wer"].threshold == 3.0
-    verdict = judge(figures(stt__wer=8.5), a_run(), wide)
+    # Three deviations of 2 / 1.693, since most less least of three runs is likely 1.693 deviations.
+    assert wide.plans["whole:0f1e2d3c"].metrics["stt.wer"].threshold == pytest.approx(3.544)
+    assert new_baseline(runs[:2]).plans["whole:0f1e2d3c"].metrics["stt.wer"].threshold == pytest.approx(5.3191)
+    verdict = judge(figures(stt__wer=9.5), a_run(), wide)
     assert verdict.outcome == "passed"
     assert "widens" in verdict.notes[0]
     assert "stt.wer" in verdict.notes[0]
-    assert judge(figures(stt__wer=9.0), a_run(), wide).blocked == ("stt.wer",)
+    assert judge(figures(stt__wer=9.6), a_run(), wide).blocked == ("stt.wer",)
 
 
 def test_it_is_written_and_read(tmp_path: Path, baseline: Baseline) -> None:
@@ -60,15 +62,22 @@ def test_plans_of_other_runs_stay(figures: Figures, a_run: MakeRun, baseline: Ba
     assert again.plans["whole:0f1e2d3c"].runs == ("later",)
 
 
-def test_no_file_is_no_baseline(tmp_path: Path) -> None:
-    assert read_baseline(tmp_path / "none.json") is None
+def test_no_file_is_no_baseline_but_where_it_was_named(tmp_path: Path) -> None:
+    missing = tmp_path / "none.json"
+    assert read_baseline(missing) is None
+    with pytest.raises(ConfigError, match=r"none\.json: there is no such file"):
+        chosen_baseline(missing)
+    assert chosen_baseline(None) == read_baseline()
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "is no JSON"),
-        ("[]", "of schema None, and only 1"),
+        ("{", "is no baseline: Expecting"),
+        ("[]", "is no baseline: it holds something else"),
+        ('{"schema": 1, "figures": {}}', "is no baseline: it holds something else"),
+        ('{"schema": 1, "plans": {"whole": {"speed_ms": NaN}}}', "is no baseline: NaN is no number"),
+        ("[" * 100_000, "is no baseline: it is nested too deep"),
         ('{"schema": 2, "plans": {}}', "of schema 2, and only 1"),
         ('{"schema": 1, "plans": {"whole": {}}}', "is no baseline: plans.whole.runs"),
     ],
@@ -96,12 +105,19 @@ def test_void_and_unlike_runs_make_none(figures: Figures, a_run: MakeRun) -> Non
         ({"machine": Machine("Other", 4, "Linux 6", 1)}, "machine"),
         ({"engines": {"mt": "chat"}}, "engines"),
         ({"config_hash": "dead"}, "configuration"),
+        ({"prompts": ("mt/v2",)}, "prompt"),
         ({"paced": False}, "pace"),
     ):
         with pytest.raises(ConfigError, match=f"not of one {what}"):
             new_baseline([first, (a_run(id="b2", **fields), figures())])
     with pytest.raises(ConfigError, match="named twice"):
         new_baseline([first, first])
+
+
+@pytest.mark.parametrize("failed", [{"failed": 1.0}, {"erasure__committed": 2.0}, {"mt__failed": 1.0}])
+def test_what_failed_is_not_accepted_by_a_baseline(figures: Figures, a_run: MakeRun, failed: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="a baseline would allow it from now on"):
+        new_baseline([(a_run(), figures(**failed))])
 
 
 def test_only_what_all_runs_measured_is_in_it(figures: Figures, a_run: MakeRun) -> None:

@@ -75,7 +75,19 @@ def test_an_utterance_that_nobody_heard_or_spoke_has_no_wait() -> None:
 def test_text_where_nobody_speaks_is_told() -> None:
     take = _take(_done(1, 0, 1000), _done(2, 3000, 3500, "thank you"), _done(3, 1200, 1250, "edge"))
     matched = match_utterances(take, [Speech(0.0, 1000.0)], endpoint_ms=320.0, paced=True)
-    assert matched.silent == ("thank you",)
+    assert [done.text for done in matched.silent] == ["thank you"]
+
+
+def test_a_clause_of_what_nobody_said_is_marked_and_text_without_clause_kept() -> None:
+    clip, speech = Clip("a", "a.wav", "en", "Some words.", 2.0, target="pt"), Speech(0.0, 1000.0)
+    recording = Recording(clip, Pcm(np.zeros(1, np.int16), 24000), speech, (speech,))
+    take = _take(
+        _line(1, 1, 0, 1000), _done(1, 0, 1000), _line(2, 2, 3000, 3500), _done(2, 3000, 3500, "thank you"),
+        _done(3, 4000, 4500, "hm"),
+    )  # fmt: skip
+    run = clip_run(take, recording, glossary={}, endpoint_ms=320.0, paced=True)
+    assert [clause.silent for clause in run.clauses] == [False, True]
+    assert run.silent_text == ("hm",)
 
 
 def test_a_label_too_near_to_the_endpoint_is_left_out_and_told_of() -> None:
@@ -87,7 +99,7 @@ def test_a_label_too_near_to_the_endpoint_is_left_out_and_told_of() -> None:
     recording = Recording(clip, Pcm(np.zeros(1, np.int16), 24000), labels[0], tuple(labels))
     run = clip_run(take, recording, glossary={}, endpoint_ms=320.0, paced=True)
     assert run.notices == ("label: the endpoint precedes 1100 ms",)
-    assert run.utterances == ()
+    assert (run.utterances, run.impossible) == ((), 1)
 
 
 def test_a_clip_has_its_clauses_in_its_own_time() -> None:

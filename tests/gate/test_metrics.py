@@ -86,6 +86,14 @@ def test_a_run_faster_than_real_time_has_no_moments() -> None:
     assert found["wer"].value == 0
 
 
+def test_latencies_of_one_clip_are_drawn_together() -> None:
+    slow = _clip("b", DOG)
+    slow = replace(slow, utterances=(replace(slow.utterances[0], wait_ms=1800.0),) * 9)
+    interval = _measured(_clip("a", CAT), slow)["heard.p50"].interval
+    assert interval is not None
+    assert (interval.low, interval.high) == (800.0, 1800.0)
+
+
 def test_lagging_is_from_the_first_labelled_sample_by_the_words_turns() -> None:
     late = replace(CAT, shown_ms=1000.0)
     found = _measured(_clip("a", late), _clip("b", replace(late, translation="")))
@@ -142,7 +150,7 @@ def test_text_in_silence_counts_whether_it_was_translated_or_not() -> None:
         "silence", register="silence", reference="", reference_translation="", transcript="",
         silent_text=("Thank you.",), utterances=(),
     )  # fmt: skip
-    heard = _clip("a", CAT, DOG, silent_text=("The dog waits at the door. Hm.",))
+    heard = _clip("a", CAT, replace(DOG, silent=True))
     found = _measured(heard, quiet)["hallucination.silence"]
     assert (found.value, found.n) == (pytest.approx(200 / 3), 3)
     assert found.owner == "stt"
@@ -180,6 +188,12 @@ def test_a_clip_that_failed_counts_as_failed_and_nowhere_else() -> None:
     found = _measured(_clip("a", CAT), broken)
     assert (found["failed"].value, found["failed"].n) == (1, 2)
     assert (found["wer"].value, found["wer"].n, found["heard.p95"].n) == (0, 6, 1)
+
+
+def test_utterances_of_which_no_wait_is_known() -> None:
+    clip = _clip("a", CAT, impossible=2)
+    found = _measured(clip, replace(clip, id="b", utterances=(replace(clip.utterances[0], wait_ms=None),)))["unheard"]
+    assert (found.value, found.n) == (pytest.approx(100 * 5 / 6), 6)
 
 
 def test_clauses_that_nobody_heard() -> None:

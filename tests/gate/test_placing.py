@@ -21,6 +21,11 @@ PLANTS = {
     ),
     "a prompt that drops a term": ({"glossary__success": 80.0, "mt__glossary__success": 80.0}, ("mt",)),
     "a slower voice": ({"stage__tts__p95": 480.0, "heard__p50": 740.0, "heard__p95": 840.0}, ("tts",)),
+    "a slow voice that makes clauses queue": (
+        {"stage__tts__p95": 700.0, "stage__queue__p95": 900.0, "heard__p95": 1300.0},
+        ("tts",),
+    ),
+    "a queue of its own": ({"stage__queue__p95": 600.0}, ("session",)),
     "a path that loses words": ({"wer": 14.0, "chrf__en_pt": 50.0}, ("session",)),
     "text where nobody speaks": ({"hallucination": 4.0, "hallucination__silence": 3.0}, ("stt",)),
     "a wait in no stage": ({"heard__p95": 900.0}, ("session",)),

@@ -57,6 +57,25 @@ def test_the_label_differs_with_all_that_makes_figures_differ() -> None:
     assert all(each.label.startswith("whole:") for each in others)
 
 
+def test_without_a_checksum_the_row_and_the_sound_tell_plans_apart(tmp_path: Path) -> None:
+    sounds = tmp_path / "a.wav", tmp_path / "b.wav", tmp_path / "c.wav"
+    for path, content in zip(sounds, (b"one", b"one", b"two"), strict=True):
+        path.write_bytes(content)
+    clip = replace(_clip("a", "en-pt"), path=sounds[0])
+    assert whole_plan([clip]).label == whole_plan([replace(clip, path=sounds[1])]).label
+    others = [
+        replace(clip, path=sounds[2]),
+        replace(clip, path=tmp_path / "missing.wav"),
+        replace(clip, transcript="Other words."),
+        replace(clip, references={"pt": "Outras palavras."}),
+        replace(clip, terms={"words": "palavras"}),
+        replace(clip, control={"words": "palavras"}),
+    ]
+    assert len({whole_plan([each]).label for each in (clip, *others)}) == 7
+    known = replace(clip, sha256="known")
+    assert whole_plan([known]).label == whole_plan([replace(known, path=sounds[2])]).label
+
+
 def test_the_short_part_is_of_two_pairs_that_are_soon_opened() -> None:
     assert few_pairs(CLIPS) == ["en-pt", "es-en"]
     plan = short_plan(CLIPS)

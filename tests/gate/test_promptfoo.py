@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from vivavoce.cli.main import app
 from vivavoce.config.load import default_settings
 from vivavoce.errors import ConfigError
-from vivavoce.evals.clips import Clip
-from vivavoce.gate.baseline import new_baseline
+from vivavoce.evals.clips import Clip, read_clips
+from vivavoce.gate.baseline import new_baseline, write_baseline
 from vivavoce.gate.metrics import measure
 from vivavoce.gate.promptfoo import VERDICT, cases, planted, read_told, run_of, verdict_on
 from vivavoce.gate.promptfoo_rows import graded
@@ -44,6 +44,7 @@ def clip(n: int, *, target: str = "pt", transcript: str = "The boat goes at nine
         register="banter",
         terms={"boat": "barco"},
         control={"nine": "nove"},
+        sha256=f"{n:064x}",
     )
 
 
@@ -65,7 +66,7 @@ def alone(n: int, *, more: str = "") -> MtAlone:
         id=f"c{n}",
         pair="en-pt",
         register="banter",
-        reference_translation=" ".join(["O barco sai às nove."] * 8),
+        reference_translation=clip(n).reference,
         terms={"boat": "barco"},
         control={"nine": "nove"},
         sentences=sentences,
@@ -122,6 +123,12 @@ def test_without_anything_it_is_undecided() -> None:
     verdict = verdict_on(run_of([], CLIPS, default_settings()), None)
     assert verdict.outcome == "undecided"
     assert not graded({"verdict": verdict.to_json()})["pass"]
+
+
+def test_what_is_of_other_clips_is_refused() -> None:
+    for other in (replace(alone(1), id="c99"), replace(alone(1), terms={"boat": "bote"})):
+        with pytest.raises(ConfigError, match="not translated from a clip of this set"):
+            run_of([other], CLIPS, default_settings())
 
 
 def test_a_row_tells_scores_and_never_fails() -> None:
@@ -187,13 +194,18 @@ def test_the_command_prints_both_and_ends_as_the_gate(tmp_path: Path) -> None:
     names = [field for field in asdict(clip(1)) if field != "path"]
     rows = [{n: asdict(each)[n] for n in names} for each in CLIPS]
     (tmp_path / "manifest.json").write_text(json.dumps(rows), "utf-8")
+    clips = read_clips(tmp_path)
+    sound = run_of([alone(n) for n in range(30)], clips, default_settings())
+    known = new_baseline([(sound, measure(sound))])
+    write_baseline(known, tmp_path / "baseline.json")
     for more, code, told in (
         ("", 0, "promptfoo: passed; the gate: passed"),
         (INVENTED, 14, "promptfoo: failed, 1 of 31"),
     ):
         made = [alone(n, more=more) for n in range(30)]
-        verdict = verdict_on(run_of(made, CLIPS, default_settings()), None)
+        verdict = verdict_on(run_of(made, clips, default_settings()), known)
         output = output_of(tmp_path / "out.json", made, verdict.to_json())
-        result = CliRunner().invoke(app, ["eval", "promptfoo", str(output), "--clips", str(tmp_path)])
+        options = ["--clips", str(tmp_path), "--baseline", str(tmp_path / "baseline.json")]
+        result = CliRunner().invoke(app, ["eval", "promptfoo", str(output), *options])
         assert told in " ".join(result.output.split()), result.output
         assert getattr(result.exception, "exit_code", result.exit_code) == code

@@ -12,7 +12,7 @@ import pytest
 
 from vivavoce.config.load import default_settings
 from vivavoce.config.settings import Settings
-from vivavoce.errors import ConfigError, LegUnavailable, ModelMissing
+from vivavoce.errors import ConfigError, LegUnavailable, ModelMissing, WrongLanguage
 from vivavoce.evals.clips import Clip, clips_of, read_clips
 from vivavoce.gate.plan import Plan
 from vivavoce.gate.run import Run, read_run
@@ -34,10 +34,11 @@ def clips(evalset: Path) -> list[Clip]:
 
 
 class _Breaking:
-    """A translator that ends the session at its `at`-th clause."""
+    """A translator that ends the session at its `at`-th clause; at 0 the first that is no clause of a session's."""
 
     def __init__(self, translator: Translator, at: int) -> None:
         self._translator, self._left = translator, at
+        self._alone = at == 0
 
     async def translate(
         self,
@@ -49,8 +50,8 @@ class _Breaking:
         glossary: Mapping[str, str] | None = None,
     ) -> AsyncIterator[TextChunk]:
         self._left -= 1
-        if not self._left:
-            raise ConfigError("this clause breaks everything")
+        if not self._left or (self._alone and not clause.end_ms):
+            raise WrongLanguage("this clause breaks everything")
         async for chunk in self._translator.translate(clause, source=source, target=target):
             yield chunk
 
@@ -125,13 +126,34 @@ def test_what_breaks_or_cannot_be_played_is_told_and_loses_nothing_else(clips: l
     broken = [clip.id for clip in clips if "this clause breaks everything" in problems[clip.id]]
     assert len(broken) == 1
     assert all(clip.translation for clip in run.clips if clip.id in {each.id for each in clips} - set(broken))
-    assert [(heard.id, heard.transcript) for heard in run.stt] == [("nowhere", ""), ("unroutable", "")]
+    # What could not be read was not heard; a pair without legs says nothing of recognition.
+    assert [heard.id for heard in run.stt] == ["nowhere"]
+    assert "nowhere.flac" in run.stt[0].problem
 
 
 def test_a_pair_that_is_lost_makes_a_run_of_legs_alone_void(clips: list[Clip]) -> None:
     run = _ran(Plan(name="test", read=(replace(clips[0], target="xx"),)))
     assert run.void_reason is not None
     assert run.void_reason.startswith("en-xx could not be evaluated")
+
+
+def test_what_breaks_after_all_was_played_loses_nothing_and_makes_the_run_void(clips: list[Clip]) -> None:
+    run = _ran(Plan(name="test", replayed=tuple(clips[:1]), read=tuple(clips[:1]), paced=False), around=_breaking(0))
+    assert run.clips[0].problem == ""
+    assert run.clips[0].translation
+    assert run.mt == ()
+    assert run.void_reason == "en-pt could not be evaluated: this clause breaks everything"
+
+
+def test_what_is_configured_wrongly_is_no_regression(clips: list[Clip]) -> None:
+    settings = default_settings()
+    engines = settings.engines.model_copy(update={"options": {"whisper": {"no-such-option": 1}}})
+    with pytest.raises(ConfigError):
+        asyncio.run(
+            GateRunner(
+                settings.model_copy(update={"engines": engines}), Plan(name="test", replayed=tuple(clips[:1]))
+            ).run()
+        )
 
 
 def test_what_was_measured_before_an_interruption_is_kept(clips: list[Clip]) -> None:

@@ -62,6 +62,17 @@ def test_unlike_plans_are_not_compared(figures: Figures, a_run: MakeRun) -> None
         spread([(a_run(plan="whole:1"), figures()), (a_run(plan="whole:2"), figures())], None)
 
 
+def test_unlike_and_void_runs_are_not_compared(figures: Figures, a_run: MakeRun) -> None:
+    one = (a_run(id="1"), figures())
+    for other, said in (
+        (a_run(id="1"), "named twice"),
+        (a_run(id="2", void_reason="interrupted"), "run 2 is void: interrupted"),
+        (a_run(id="2", config_hash="dead"), "not of one configuration"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            spread([one, (other, figures())], None)
+
+
 def test_its_page_has_every_run_and_the_threshold(figures: Figures, a_run: MakeRun) -> None:
     out = StringIO()
     found = spread([(a_run(id="1"), figures(stt__wer=6.0)), (a_run(id="2"), figures(stt__wer=7.5))], None)

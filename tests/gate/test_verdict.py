@@ -104,8 +104,13 @@ def test_too_few_events_never_pass(figures: Figures, a_run: MakeRun, baseline: B
     assert verdict.undecided == (name,)
 
 
-def test_one_event_disproves_a_bar_of_zero(figures: Figures, a_run: MakeRun, baseline: Baseline) -> None:
-    assert judge(with_n(figures(failed=1.0), "failed", 1), a_run(), baseline).blocked == ("failed",)
+def test_where_many_events_lack_they_may_be_the_worst(figures: Figures, a_run: MakeRun, baseline: Baseline) -> None:
+    fewer = judge(with_n(figures(heard__p95=300.0), "heard.p95", 71), a_run(), baseline)
+    assert finding(fewer, "heard.p95").reason == "71 utterances, and the baseline has 80"
+    assert fewer.undecided == ("heard.p95",)
+    assert judge(with_n(figures(), "heard.p95", 72), a_run(), baseline).outcome == "passed"
+    # Two less of a few are no tenth.
+    assert judge(with_n(figures(), "mt.chrf.en-pt", 5), a_run(), baseline).outcome == "passed"
 
 
 def test_what_the_baseline_has_must_be_measured(figures: Figures, a_run: MakeRun, baseline: Baseline) -> None:
@@ -125,17 +130,25 @@ def test_a_whole_run_needs_the_figures_of_the_requirements(a_run: MakeRun) -> No
 
 def test_without_a_baseline_only_the_absolute_bars_hold(figures: Figures, a_run: MakeRun) -> None:
     verdict = judge(figures(), a_run(), None)
-    assert verdict.outcome == "passed"
-    assert {each.status for each in verdict.findings} == {"new", "told"}
     assert "No baseline" in verdict.notes[0]
+    assert {each.status for each in verdict.findings} == {"new", "told", "not enough"}
+    # What has no absolute bar and must be measured is not passed by having been measured.
+    assert verdict.undecided == ("chrf.en-pt", "mt.chrf.en-pt")
     assert judge(figures(wer=13.0), a_run(), None).blocked == ("wer",)
 
 
-def test_a_pair_that_is_new_counts_by_its_bar(figures: Figures, a_run: MakeRun, baseline: Baseline) -> None:
-    new = Metric(name="chrf.en-de", value=20.0, unit="", n=6, what="clips", owner="session", better="higher")
+def test_a_figure_that_is_new_counts_by_its_bar(figures: Figures, a_run: MakeRun, baseline: Baseline) -> None:
+    new = Metric(name="wer.de", value=11.0, unit="%", n=200, what="words", owner="stt")
     verdict = judge([*figures(), new], a_run(), baseline)
-    assert finding(verdict, "chrf.en-de").status == "new"
+    assert finding(verdict, "wer.de").status == "new"
     assert verdict.outcome == "passed"
+    assert judge([*figures(), replace(new, value=12.0)], a_run(), baseline).blocked == ("wer.de",)
+
+
+def test_a_judge_without_a_say_leaves_it_undecided(figures: Figures, a_run: MakeRun, baseline: Baseline) -> None:
+    verdict = judge(figures(), a_run(judge_problem="its answer to a/1 cannot be read"), baseline)
+    assert verdict.undecided == ("hallucination.judged",)
+    assert verdict.notes == ("The judge had no say: its answer to a/1 cannot be read",)
 
 
 def test_a_void_run_decides_nothing(figures: Figures, a_run: MakeRun, baseline: Baseline) -> None:
@@ -158,9 +171,9 @@ def test_moments_of_a_hurried_run_are_not_judged(figures: Figures, a_run: MakeRu
 
 def test_a_short_plan_needs_less(figures: Figures, a_run: MakeRun) -> None:
     few = with_n(figures(), "hallucination", 25)
-    assert judge(few, a_run(), None).undecided == ("hallucination",)
-    assert judge(few, a_run(plan="short:1"), None).undecided == ()
-    assert judge(with_n(figures(), "hallucination", 19), a_run(plan="short:1"), None).undecided == ("hallucination",)
+    assert "hallucination" in judge(few, a_run(), None).undecided
+    assert "hallucination" not in judge(few, a_run(plan="short:1"), None).undecided
+    assert "hallucination" in judge(with_n(few, "hallucination", 19), a_run(plan="short:1"), None).undecided
 
 
 def test_of_few_events_one_more_is_no_regression(figures: Figures, a_run: MakeRun) -> None:
@@ -171,26 +184,25 @@ def test_of_few_events_one_more_is_no_regression(figures: Figures, a_run: MakeRu
     assert finding(judge(two, run, baseline), "hallucination").status == "blocked"
 
 
-def test_latencies_of_another_machine_are_scaled(figures: Figures, a_run: MakeRun, baseline: Baseline) -> None:
-    slow = a_run(machine=Machine("Old CPU", 2, "Linux 6", 8192), speed_ms=15.0)
-    verdict = judge(figures(stage__tts__p95=420.0, heard__p95=690.0), slow, baseline)
-    assert verdict.outcome == "passed"
-    assert finding(verdict, "stage.tts.p95").baseline == pytest.approx(420.0)
-    # A pause is as long on any machine, and absolute bars are for all.
-    assert finding(verdict, "stage.endpoint.p95").baseline == pytest.approx(330.0)
-    assert "15.0 ms here and 10.0 ms there" in verdict.notes[0]
-    assert judge(figures(heard__p95=720.0), slow, baseline).blocked == ("heard.p95",)
-    same = judge(figures(stage__tts__p95=420.0), a_run(speed_ms=15.0), baseline)
-    assert same.blocked == ("stage.tts.p95",)
-
-
-def test_what_contains_pauses_is_not_expected_shorter_of_a_faster_machine(
+def test_another_machine_may_hold_latencies_and_cannot_disprove_them(
     figures: Figures, a_run: MakeRun, baseline: Baseline
 ) -> None:
-    fast = a_run(machine=Machine("New CPU", 8, "Linux 6", 8192), speed_ms=5.0)
-    verdict = judge(figures(), fast, baseline)
-    assert finding(verdict, "heard.p95").baseline == pytest.approx(640.0)
-    assert finding(verdict, "stage.tts.p95").baseline == pytest.approx(140.0)
+    elsewhere = a_run(machine=Machine("Old CPU", 2, "Linux 6", 8192), speed_ms=15.0)
+    like = judge(figures(), elsewhere, baseline)
+    assert like.outcome == "passed"
+    assert "10.0 ms there and 15.0 ms here" in like.notes[0]
+    slower = judge(figures(stage__tts__p95=420.0), elsewhere, baseline)
+    assert slower.undecided == ("stage.tts.p95",)
+    assert "another machine" in finding(slower, "stage.tts.p95").reason
+    # Absolute bars are for all, and so is quality.
+    assert judge(figures(heard__p95=720.0), elsewhere, baseline).blocked == ("heard.p95",)
+    assert judge(figures(stt__wer=9.5), elsewhere, baseline).blocked == ("stt.wer",)
+
+
+def test_what_makes_latencies_doubtful_is_told(figures: Figures, a_run: MakeRun, baseline: Baseline) -> None:
+    assert "not the same speed" in judge(figures(), a_run(speed_ms=13.0), baseline).notes[0]
+    assert "120 ms late" in judge(figures(), a_run(latest_tick_ms=120.0), baseline).notes[0]
+    assert judge(figures(), a_run(speed_ms=12.0, latest_tick_ms=90.0), baseline).notes == ()
 
 
 def test_other_engines_and_prompts_are_told(figures: Figures, a_run: MakeRun, baseline: Baseline) -> None:
@@ -232,6 +244,7 @@ def test_getting_worse_never_makes_a_run_pass(figures: Figures, a_run: MakeRun, 
     low, high, sign = CHANGEABLE[name]
     then, now, step = (data.draw(st.floats(low, high)) for _ in range(3))
     worse = now + sign * step
+    then = 0.0 if name == "erasure__committed" else then  # a baseline with any is refused
     n = data.draw(st.sampled_from([1, 10, 60, 240, 2000]))
     run = a_run(plan=data.draw(st.sampled_from(["whole:1", "short:1"])))
     elsewhere = replace(run, machine=Machine("Other", 4, "Linux", 1), speed_ms=data.draw(st.floats(4.0, 30.0)))

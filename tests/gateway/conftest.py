@@ -46,7 +46,8 @@ QUIET = EngineSettings(scheduling="default", voices=False)
 
 
 class Listener:
-    """An agent who says nothing: `9` puts the caller through to `+15550199`, `0` breaks it off, `#` hangs up."""
+    """An agent who says nothing: `9` puts the caller through to `+15550199`, `0` breaks it off, `8` loses its voice,
+    `#` hangs up."""
 
     def __init__(self, script: str = SCRIPT) -> None:
         self.script = read_script(script)
@@ -55,7 +56,7 @@ class Listener:
         self._told = asyncio.Event()
 
     async def converse(self, call: Call, *, clock: Any, key: str, meter: Any, signals: Any, observer: Any) -> Any:
-        transfer = None
+        transfer = failure = None
         meter.used("stt", "whisper", Work(sound_ms=500.0))
         async for event in call.events():
             self.heard.append(event)
@@ -64,11 +65,15 @@ class Listener:
                 case Dtmf("9"):
                     transfer = "+15550199"
                     call.hang_up()
+                case Dtmf("8"):
+                    # As a conversation does whose leg fails: it ends well, and says so.
+                    failure = LegError("canary-of-what-was-said")
+                    call.hang_up()
                 case Dtmf("0"):
                     raise LegError("canary-of-what-was-said")
                 case Dtmf("#"):
                     call.hang_up()
-        return SimpleNamespace(transfer=transfer, failure=None)
+        return SimpleNamespace(transfer=transfer, failure=failure)
 
     async def until(self, kind: type) -> Any:
         while not (found := [event for event in self.heard if isinstance(event, kind)]):
@@ -125,7 +130,7 @@ async def press(socket: ClientConnection, digit: str) -> None:
 def serve_settings(**changes: Any) -> ServeSettings:
     """Those of the package, with Twilio's address and ports that are free."""
     own = {"public_url": PUBLIC, "port": 0, "media_port": 0}
-    return default_settings().serve.model_copy(update=own | changes)
+    return ServeSettings.model_validate(default_settings().serve.model_dump() | own | changes)
 
 
 class Everybody:

@@ -37,11 +37,11 @@ async def rows(accounts: Accounts, table: Table) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in await connection.execute(select(table))]
 
 
-async def called(gateway: Any, books: Books) -> None:
+async def called(gateway: Any, books: Books, digit: str = "#") -> None:
     async with gateway.opened(books=books) as exchange:
         async with exchange.stream(await exchange.token("CA-canary"), "CA-canary") as socket:
             await exchange.agent.until(gateway.Started)
-            await gateway.press(socket, "#")
+            await gateway.press(socket, digit)
         await exchange.agent.until(gateway.Closed)
 
 
@@ -57,6 +57,16 @@ def test_a_call_is_a_session_with_its_usage_and_signals(gateway: Any) -> None:
             (signals,) = await rows(accounts, SIGNALS)
             assert (signals["app_id"], signals["codec"]) == ("twilio", "ulaw")
             assert [row["outcome"] for row in await rows(accounts, SESSION_ENDS)] == ["done"]
+
+    gateway.run(main())
+
+
+def test_a_call_whose_leg_failed_is_told_as_that(gateway: Any) -> None:
+    async def main() -> None:
+        async with opened_books() as (accounts, books):
+            await called(gateway, books, "8")
+            assert [row["outcome"] for row in await rows(accounts, SESSION_ENDS)] == ["LegError"]
+            assert await rows(accounts, SIGNALS)
 
     gateway.run(main())
 

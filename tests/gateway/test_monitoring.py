@@ -57,6 +57,7 @@ def test_a_call_is_traced_and_counted_and_not_named(gateway: Any, collector: Any
         async with monitored(collector) as (monitor, books):
             await called(gateway, books, "#")
             await called(gateway, books, "0")
+            await called(gateway, books, "8")
             assert monitor.metrics is not None
             return monitor.metrics.text().decode()
 
@@ -66,10 +67,11 @@ def test_a_call_is_traced_and_counted_and_not_named(gateway: Any, collector: Any
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
-    assert samples["vivavoce_sessions_total", "done"] == samples["vivavoce_sessions_total", "failed"] == 1
-    assert samples["vivavoce_sound_seconds_total", ""] == 1.0
-    done, failed = sorted(collector.named("invoke_agent desk"), key=lambda span: span.start_ns)
-    assert (done.failed, failed.failed, failed.attributes["error.type"]) == (False, True, "LegError")
+    assert [samples["vivavoce_sessions_total", outcome] for outcome in ("done", "failed")] == [1, 2]
+    assert samples["vivavoce_sound_seconds_total", ""] == 1.5
+    done, *failed = sorted(collector.named("invoke_agent desk"), key=lambda span: span.start_ns)
+    assert not done.failed
+    assert [(span.failed, span.attributes["error.type"]) for span in failed] == [(True, "LegError")] * 2
     assert (done.attributes["vivavoce.app"], done.attributes["vivavoce.stt.whisper.sound_s"]) == ("twilio", 0.5)
     assert "canary" not in text
     assert all(b"canary" not in body for body in collector.bodies)
@@ -81,15 +83,20 @@ def test_metrics_are_read_here_and_not_through_the_proxy(gateway: Any, collector
             assert monitor.metrics is not None
             monitor.metrics.watch_media(exchange.engine.stats)
             keys = Keys(gateway.TWILIO, gateway.ASTERISK)
-            for metrics, headers, status in (
-                (monitor.metrics, {}, 200),
-                (monitor.metrics, {"X-Forwarded-For": "203.0.113.9"}, 404),
-                (None, {}, 404),
+            settings = gateway.settings(metrics_from=["10.1.0.0/16", "2001:db8::7"])
+            for metrics, peer, headers, status in (
+                (monitor.metrics, "127.0.0.1", {}, 200),
+                (monitor.metrics, "::ffff:127.0.0.1", {}, 200),
+                (monitor.metrics, "10.1.2.3", {}, 200),
+                (monitor.metrics, "2001:db8::7", {}, 200),
+                (monitor.metrics, "10.2.0.1", {}, 404),
+                (monitor.metrics, "203.0.113.9", {}, 404),
+                (monitor.metrics, "127.0.0.1", {"X-Forwarded-For": "203.0.113.9"}, 404),
+                (monitor.metrics, "10.1.2.3", {"X-Real-IP": "203.0.113.9"}, 404),
+                (None, "127.0.0.1", {}, 404),
             ):
-                app = application(
-                    exchange.calls, exchange.engine, gateway.settings(), keys, clock=SystemClock(), metrics=metrics
-                )
-                transport = httpx.ASGITransport(app)
+                app = application(exchange.calls, exchange.engine, settings, keys, clock=SystemClock(), metrics=metrics)
+                transport = httpx.ASGITransport(app, client=(peer, 4711))
                 async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
                     answer = await client.get("/metrics", headers=headers)
                 assert answer.status_code == status

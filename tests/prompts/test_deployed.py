@@ -119,12 +119,22 @@ def test_a_draft_is_not_deployed(tmp_path, second, monkeypatch) -> None:
 
 
 def test_a_row_knows_the_house_glossary_of_then(database_url: str) -> None:
-    entry = {"user_id": "", "source": "en", "target": "pt", "term": "heat pump", "rendering": "bomba", "at_ms": 1}
+    entry = {
+        "user_id": "",
+        "source": "en",
+        "target": "pt",
+        "term_key": "heat pump",
+        "term": "heat pump",
+        "rendering": "bomba",
+        "at_ms": 1,
+    }
 
     async def work(database: Database) -> None:
         first, _ = await deploy(database, "v1", now_ms=1)
         async with database.begin() as connection:
-            await connection.execute(insert(GLOSSARIES), [entry, {**entry, "user_id": "ana", "term": "hers"}])
+            await connection.execute(
+                insert(GLOSSARIES), [entry, {**entry, "user_id": "ana", "term_key": "hers", "term": "hers"}]
+            )
         second, new = await deploy(database, "v1", now_ms=2)
         assert (first.glossary_hash, new) == ("", True)
         assert second.glossary_hash == glossary_hash([("en", "pt", "heat pump", "bomba")])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sqlite3
 import stat
@@ -19,7 +20,7 @@ from sqlalchemy import func, insert, select, text
 from vivavoce.errors import ConfigError, StoreAway, StoreError, StoreRefused
 from vivavoce.store import migrations
 from vivavoce.store.database import SCHEMA, Database
-from vivavoce.store.tables import ERASED, METADATA, QUOTAS
+from vivavoce.store.tables import ERASED, GLOSSARIES, METADATA, QUOTAS
 
 SECRET = "a secret"
 
@@ -71,6 +72,31 @@ def test_the_newest_revision_is_the_one_that_is_used_without_asking() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA
+
+
+def test_terms_of_an_older_store_are_one_whatever_their_case(database_url: str) -> None:
+    async def age(database: Database) -> None:
+        columns = "user_id, source, target, term, rendering, at_ms"
+        async with database.begin() as connection:
+            for line in (
+                "DROP TABLE glossaries",
+                "CREATE TABLE glossaries (user_id TEXT NOT NULL, source TEXT NOT NULL, target TEXT NOT NULL,"
+                " term TEXT NOT NULL, rendering TEXT NOT NULL, at_ms BIGINT NOT NULL,"
+                " PRIMARY KEY (user_id, source, target, term))",
+                f"INSERT INTO glossaries ({columns}) VALUES ('', 'en', 'pt', 'Account', 'later', 2),"
+                " ('', 'en', 'pt', 'account', 'earlier', 1), ('bob', 'en', 'pt', 'ACCOUNT', 'own', 1)",
+                "UPDATE alembic_version SET version_num = '0001'",
+            ):
+                await connection.execute(text(line))
+
+    async def terms(database: Database) -> list[tuple[str, str, str]]:
+        found = select(GLOSSARIES.c.term_key, GLOSSARIES.c.term, GLOSSARIES.c.rendering)
+        async with database.begin(read_only=True) as connection:
+            return [(*row,) for row in await connection.execute(found.order_by(GLOSSARIES.c.user_id))]
+
+    run(database_url, age)
+    assert run(database_url, terms) == [("account", "Account", "later"), ("account", "ACCOUNT", "own")]
+    assert run(database_url, Database.revision) == SCHEMA
 
 
 def test_many_may_upgrade_at_once_and_again(database_url: str) -> None:
@@ -355,10 +381,20 @@ def test_sqlite_syncs_every_commit_and_overwrites_what_is_deleted(tmp_path: Path
 def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     damaged, folder = tmp_path / "damaged.db", tmp_path / "folder"
     damaged.write_bytes(b"no SQLite file, " * 500)
+    pipe = tmp_path / "pipe"
     folder.mkdir()
-    for path, reason in ((damaged, "SQLITE_NOTADB"), (folder, "directory"), (damaged / "below", "directory|exists")):
+    os.mkfifo(pipe, 0o666)
+    mode = pipe.stat().st_mode
+    for path, reason in (
+        (damaged, "SQLITE_NOTADB"),
+        (folder, "directory"),
+        (damaged / "below", "directory|exists"),
+        (pipe, "is no file"),
+    ):
         with pytest.raises(StoreRefused, match=reason):
             run(str(path), Database.ready)
+    # What was there before keeps its mode: it may be /dev/null.
+    assert pipe.stat().st_mode == mode
 
 
 def test_text_that_is_damaged_is_refused_and_not_told(tmp_path: Path) -> None:

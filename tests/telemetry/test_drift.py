@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from vivavoce.clock import NS_PER_MS
+from vivavoce.contract.stats import quantile
+from vivavoce.ledger.usage import Work
 from vivavoce.telemetry.drift import EVALUATED_LEAST, Drift, DriftWatch, limit_ms
 from vivavoce.telemetry.observer import Passage, SessionLabels
 
@@ -16,10 +20,11 @@ class Hand:
         self.ns = 0
         self.told: list[Drift] = []
 
-    def watch(self, *, cap_ms: float = 1000.0, evaluated_ms: float = 200.0) -> DriftWatch:
+    def watch(self, *, cap_ms: float = 1000.0, evaluated_ms: float = 200.0, engines: bool = False) -> DriftWatch:
         return DriftWatch(
             caps_ms={"translate": {"stt": cap_ms}},
             evaluated_ms={"translate": {"stt": evaluated_ms}},
+            engines={"stt": "whisper", "tts": "kokoro"} if engines else None,
             tolerance=0.25,
             clock_ns=lambda: self.ns,
             tell=self.told.append,
@@ -68,6 +73,63 @@ def test_only_real_time_counts(paced: bool, seen: bool) -> None:
         stages = {"stt": (0, 100 * NS_PER_MS), "queue": (0, 1)}
         session.passed(Passage(number=number, start_ns=0, end_ns=1, stages=stages))
     assert (watch.states()[*STT, "cap"].p95_ms is not None) is seen
+
+
+@pytest.mark.parametrize(("engine", "told"), [("whisper", 1), ("deepgram", 0)])
+def test_only_engines_that_were_evaluated_are_held_against_it(engine: str, told: int) -> None:
+    hand = Hand()
+    session = hand.watch(engines=True).session(SessionLabels(session_id="s", product="translate"))
+    session.moved("stt", engine, place=1, why="")
+    session.used("tts", "espeak", Work(characters=3))
+    for number in range(EVALUATED_LEAST):
+        session.passed(Passage(number=number, start_ns=0, end_ns=1, stages={"stt": (0, 300 * NS_PER_MS)}))
+    assert len(hand.told) == told
+
+
+def test_without_sessions_nothing_is_drifting_and_the_end_is_told_when_they_come_again() -> None:
+    hand = Hand()
+    watch = hand.watch()
+    for _ in range(EVALUATED_LEAST):
+        watch.observe("translate", {"stt": 300.0})
+        hand.ns += 30_000 * NS_PER_MS
+    assert watch.states()[*STT, "evaluation"].raised
+    hand.ns += 24 * 3_600_000 * NS_PER_MS
+    state = watch.states()[*STT, "evaluation"]
+    assert (state.raised, state.p95_ms) == (False, None)
+    for _ in range(EVALUATED_LEAST):
+        watch.observe("translate", {"stt": 190.0})
+    assert [each.alarm.raised for each in hand.told] == [True, False]
+
+
+def test_an_alarm_whose_cause_has_left_the_window_is_over_when_it_is_read() -> None:
+    """The slow half is older than an hour: it is seen at once, and told with the next utterance."""
+    hand = Hand()
+    watch = hand.watch()
+    for ms in [300.0] * EVALUATED_LEAST + [190.0] * EVALUATED_LEAST:
+        watch.observe("translate", {"stt": ms})
+        hand.ns += 20_000 * NS_PER_MS
+    hand.ns += 2_400_000 * NS_PER_MS
+    assert not watch.states()[*STT, "evaluation"].raised
+    assert len(hand.told) == 1
+    watch.observe("translate", {"stt": 190.0})
+    assert [each.alarm.raised for each in hand.told] == [True, False]
+
+
+@pytest.mark.parametrize("sigma", [0.2, 0.4])
+def test_production_as_it_was_evaluated_does_not_ring_and_what_is_half_as_slow_again_does(sigma: float) -> None:
+    rang = {1.0: 0, 1.5: 0}
+    for seed in range(40):
+        random = Random(seed)
+        evaluated = sorted(350 * random.lognormvariate(0, sigma) for _ in range(150))
+        for factor in rang:
+            hand = Hand()
+            watch = hand.watch(cap_ms=1e9, evaluated_ms=quantile(evaluated, 0.95))
+            for _ in range(500):
+                hand.ns += 4_000 * NS_PER_MS
+                watch.observe("translate", {"stt": factor * 350 * random.lognormvariate(0, sigma)})
+            rang[factor] += bool(hand.told)
+    assert rang[1.0] == 0
+    assert rang[1.5] >= 34
 
 
 def test_a_short_stage_has_some_slack() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import insert
 
 from vivavoce.store.database import Database
 from vivavoce.store.tables import SESSIONS, SIGNALS, USAGE
+from vivavoce.telemetry.evaluated import Evaluated
 from vivavoce.telemetry.production import ProductionLine, Standing, read_production, stand
 from vivavoce.telemetry.signals import SessionSignals
 
@@ -33,7 +35,19 @@ def answers(name: str, number: int, leg: str, engine: str, asked: int, p50_ms: f
     return USAGE, row | facts | work | {"interval_ms": 1, "prompt_version": "", "place": 1, "why": ""}
 
 
-def lines(url: str, rows: list[Any], *, product: str = "translate", since_ms: int = NOW_MS) -> list[ProductionLine]:
+EVALUATED = Evaluated(
+    run="r", at_ms=0, p95_ms={"stt": 100.0, "heard": 600.0}, config_hash="now", engines={}, pairs=("en-pt", "fr-pt")
+)
+
+
+def lines(
+    url: str,
+    rows: list[Any],
+    *,
+    product: str = "translate",
+    since_ms: int = NOW_MS,
+    evaluated: Evaluated = EVALUATED,
+) -> list[ProductionLine]:
     async def main() -> list[ProductionLine]:
         async with aclosing(Database(url)) as database:
             async with database.begin() as connection:
@@ -43,7 +57,8 @@ def lines(url: str, rows: list[Any], *, product: str = "translate", since_ms: in
                 database,
                 since_ms=since_ms,
                 product=product,
-                evaluated_ms={"stt": 100.0, "heard": 600.0},
+                evaluated=evaluated,
+                config_hash="now",
                 caps_ms={"stt": 210.0, "mt": 30.0, "heard": 700.0},
                 tolerance=0.25,
             )
@@ -82,6 +97,25 @@ def test_legs_and_heard_stand_beside_evaluation_and_cap(database_url: str) -> No
     heard = by_name["heard", ""]
     assert (heard.n, heard.p50_ms, heard.p95_ms, heard.standing) == (100, 600.0, 600.0, Standing.WITHIN)
     assert lines(database_url, [], since_ms=NOW_MS + 1) == []
+
+
+def test_what_others_did_is_not_comparable(database_url: str) -> None:
+    """Neither other engines, nor other pairs, nor other settings."""
+    rows = [
+        *session("t", "translate", [900.0] * 100),
+        answers("t", 1, "tts", "espeak", 100, 20.0, 24.0),
+        answers("t", 2, "stt", "whisper", 100, 150.0, 200.0),
+    ]
+    p95_ms = {"stt": 100.0, "tts": 1418.0, "heard": 600.0}
+    spoken = replace(EVALUATED, p95_ms=p95_ms, engines={"stt": "whisper", "tts": "kokoro"})
+
+    def standings(rows: list[Any], evaluated: Evaluated) -> dict[str, Standing | None]:
+        return {line.stage: line.standing for line in lines(database_url, rows, evaluated=evaluated) if not line.engine}
+
+    unlike = Standing.UNLIKE
+    assert standings(rows, spoken) == {"stt": Standing.SLOWER, "tts": unlike, "heard": Standing.OVER_CAP}
+    for other in (replace(spoken, config_hash="then"), replace(spoken, pairs=("fr-pt",))):
+        assert standings([], other) == {"stt": unlike, "tts": unlike, "heard": Standing.OVER_CAP}
 
 
 @pytest.mark.parametrize(

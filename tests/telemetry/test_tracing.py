@@ -18,6 +18,7 @@ from vivavoce.ledger.usage import Work
 from vivavoce.telemetry.genai import Model, models_of
 from vivavoce.telemetry.observer import AGENT, Observer, Passage, SessionLabels
 from vivavoce.telemetry.otlp import OtlpSettings, otlp_settings
+from vivavoce.telemetry.trace import Rows
 from vivavoce.telemetry.tracing import LEAVING_S, TraceStats, open_tracing
 
 CANARY = "canary-of-what-was-said"
@@ -181,11 +182,53 @@ def test_a_collector_that_hangs_delays_the_end_by_seconds_at_most(monkeypatch: p
     assert stats.sent == 0
 
 
-def test_of_what_waits_too_long_the_newest_is_dropped(collector: Any) -> None:
-    stats = run(to(collector, most=4))
+def test_of_what_waits_too_long_the_newest_is_dropped_but_for_the_root(collector: Any) -> None:
+    stats = run(to(collector, most=1))
     assert stats is not None
     assert stats.dropped > 0
-    assert stats.sent == len(collector.spans) <= 4
+    assert stats.sent == len(collector.spans) == 1
+    (root,) = collector.named("interpret en-pt")
+    assert root.attributes["vivavoce.utterances"] == 1
+
+
+def test_what_nobody_foresaw_is_counted_and_ends_nothing(
+    collector: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from vivavoce.telemetry.spans import SpanMaker
+
+    make, broken = SpanMaker.make, []
+
+    def once(maker: SpanMaker, rows: Rows) -> None:
+        if not broken:
+            broken.append(rows)
+            raise KeyError(CANARY)
+        make(maker, rows)
+
+    monkeypatch.setattr(SpanMaker, "make", once)
+    stats = run(to(collector))
+    assert stats is not None
+    assert (stats.dropped, stats.sent) == (broken[0].spans, len(collector.spans))
+    assert collector.named("interpret en-pt")
+    assert "KeyError" in caplog.text
+    assert CANARY not in caplog.text
+
+
+def test_an_exporter_that_breaks_is_tried_again(collector: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    export, broken = OTLPSpanExporter.export, []
+
+    def once(exporter: OTLPSpanExporter, batch: Any) -> Any:
+        if not broken:
+            broken.extend(batch)
+            raise OSError
+        return export(exporter, batch)
+
+    monkeypatch.setattr(OTLPSpanExporter, "export", once)
+    stats = run(to(collector, batch=2))
+    assert stats is not None
+    assert (stats.dropped, stats.sent) == (2, len(collector.spans))
+    assert stats.sent > 2
 
 
 def test_nothing_is_imported_for_nothing() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vivavoce.text.lemmas import forms_of
-from vivavoce.text.terms import Terms, bare, places, ready_terms, terms_of
+from vivavoce.text.terms import Terms, ready_terms, terms_of
 
 WORDS = st.sampled_from(
     ["account", "heat", "pump", "key", "l'", "C++", "the", "IT", "e-mail", ".", ",", "no", "É", "x"]
@@ -45,13 +45,16 @@ def found(text: str, glossary: dict[str, str], source: str = "en", target: str =
     ("text", "glossary", "expected"),
     [
         ("open the door", {"window": "janela"}, []),
-        ("the DOOR, the door.", {"Door": "porta"}, [("DOOR", "porta"), ("door", "porta")]),
+        ("the DOOR, the Door, the door.", {"Door": "porta"}, [("DOOR", "porta"), ("Door", "porta")]),
+        ("the door", {"Door": "porta"}, [("door", "porta")]),
         ("outdoor doorway", {"door": "porta"}, []),
         ("the front door", {"door": "porta", "front door": "entrada"}, [("front door", "entrada")]),
         ("the front doors", {"door": "porta", "front door": "entrada"}, [("front doors", "entradas")]),
         ("c++ and c", {"c++": "C mais mais"}, [("c++", "C mais mais")]),
         ("c++ and c", {"c": "cê"}, [("c", "cê")]),
         ("it is IT", {"IT": "TI"}, [("IT", "TI")]),
+        ("IT IS THERE", {"IT": "TI"}, []),
+        ("AT LAST, APPLE WON", {"Apple": "Maçã"}, []),
         ("AT&T's plan", {"AT&T": "AT&T"}, [("AT&T", "AT&T")]),
         ("an e‑mail, an e mail", {"e-mail": "correio"}, [("e‑mail", "correio"), ("e mail", "correio")]),
         ("at the end. Net income on .NET", {".NET": "dotnet"}, [(".NET", "dotnet")]),
@@ -87,9 +90,72 @@ def test_a_plural_is_the_term_and_its_rendering_has_the_plural(
 
 
 def test_what_inflects_a_verb_is_not_the_noun_that_looks_like_it() -> None:
-    pytest.importorskip("simplemma")
-    glossary = {"call": "chamada", "mouse": "rato"}
-    assert found("he called two mice, calling", glossary) == [("mice", "ratos")]
+    glossary = {"call": "chamada", "mouse": "rato", "build": "compilação"}
+    assert found("he called two mice, calling, and built", glossary) == [("mice", "ratos")]
+
+
+def test_a_verb_s_rendering_has_no_plural() -> None:
+    assert found("she transfers it", {"transfer": "transferir"}) == [("transfers", "transferir")]
+    assert found("the sign-ins", {"sign in": "iniciar sesión"}, "en", "es") == [("sign-ins", "iniciar sesión")]
+
+
+@pytest.mark.parametrize(
+    ("text", "term", "sure"),
+    [
+        ("the account", "account", True), ("my accounts", "account", True), ("He accounts for it", "account", False),
+        ("a valid password", "password", True), ("the prices fall", "fall", False), ("the fall", "fall", True),
+        ("the man runs", "run", False), ("the first boss", "boss", True), ("That boss won.", "boss", True),
+        ("the boss that runs", "run", False), ("Account closed", "account", False), ("two mice", "mouse", True),
+        ("I like Apple.", "Apple", True), ("Apple pie.", "Apple", False), ("the apple", "Apple", False),
+        ("the heat pump", "heat pump", True),
+    ],
+)  # fmt: skip
+def test_a_term_is_sure_where_nothing_else_looks_like_it(text: str, term: str, sure: bool) -> None:
+    (locked,) = terms_of({term: "porta"}, "en", "pt").find(text)
+    assert locked.sure is sure
+
+
+def test_an_entry_may_be_in_the_plural() -> None:
+    terms = Terms({"accounts": "cadastros", "bus": "autocarro"}, source="en", target="pt", inflected=False)
+    assert [(each.many, each.sure) for each in terms.find("these accounts, a bus")] == [(True, True), (False, True)]
+
+
+def test_a_plural_is_sure_where_the_rendering_s_is_known() -> None:
+    assert [each.sure for each in terms_of({"account": "Konto"}, "en", "de").find("the accounts")] == [False]
+
+
+@pytest.mark.parametrize(
+    ("target", "rendering", "translation", "there"),
+    [
+        ("de", "Rechnung", "Ich habe die Rechnungen bezahlt.", True),
+        ("de", "Vertrag", "Die Laufzeit der Verträge endet.", True),
+        ("de", "Wärmepumpe", "der Wärmepumpenregler", True),
+        ("de", "Wärmepumpe", "die Heizung", False),
+        ("de", "Tür", "die Türe, die Türkei", True),
+        ("de", "Tür", "die Türkeireise", False),
+        ("ja", "アカウント", "アカウントを開いてください。", True),
+        ("zh", "账户", "请开设账户。", True),
+        ("th", "บัญชี", "เปิดบัญชีใหม่", True),
+        ("ko", "계정", "계정을 열어 주세요", True),
+        ("ru", "счёт", "два счета", True),
+    ],
+)
+def test_where_no_plurals_are_known_what_has_the_stem_is_there(
+    target: str, rendering: str, translation: str, there: bool
+) -> None:
+    terms = terms_of({"thing": rendering}, "en", target)
+    assert (terms.missing(terms.find("the thing"), translation) == []) is there
+
+
+def test_without_spaces_a_term_is_found_by_its_characters() -> None:
+    assert found("口座を開いてください。", {"口座": "account"}, "ja", "en") == [("口座", "account")]
+
+
+def test_thousands_of_terms_may_begin_with_the_same_word() -> None:
+    glossary = {f"account number {n}": f"conta {n}" for n in range(2000)} | {"account": "conta"}
+    terms = Terms(glossary, source="en", target="pt", inflected=False)
+    locked = terms.find("account account number 7 account numbers " * 50)
+    assert [each.term for each in locked] == ["account", "account number 7", "account"] * 50
 
 
 @pytest.mark.parametrize(
@@ -124,6 +190,13 @@ def test_each_occurrence_needs_its_own_rendering() -> None:
     longer = terms_of({"account": "conta", "checking account": "conta corrente"}, "en", "pt")
     missing = longer.missing(longer.find("account, checking account"), "conta corrente")
     assert [each.term for each in missing] == ["account"]
+
+
+def test_a_sure_occurrence_has_the_rendering_before_one_that_is_not() -> None:
+    terms = terms_of({"cuenta": "account"}, "es", "en")
+    locked = terms.find("Me cuenta que la cuenta")
+    assert [each.sure for each in locked] == [False, True]
+    assert terms.missing(locked, "He tells me that the account") == locked[:1]
 
 
 def test_a_cut_inside_a_term_is_told() -> None:
@@ -163,22 +236,3 @@ def test_a_term_is_found_in_itself_and_may_be_rendered_as_it_is(term: str) -> No
     locked = terms.find(text)
     assert [each.term for each in locked] == [term]
     assert terms.missing(locked, text) == []
-
-
-@pytest.mark.parametrize(
-    ("phrase", "language", "expected"),
-    [
-        ("The accounts.", "en", "accounts"),
-        ("l'ordinateur", "fr", "ordinateur"),
-        ("«a conta»", "pt", "conta"),
-        ("A", "en", "A"),
-        ("...", "en", ""),
-    ],
-)
-def test_bare_phrases(phrase: str, language: str, expected: str) -> None:
-    assert bare(phrase, language) == expected
-
-
-def test_places_of_a_phrase() -> None:
-    assert places("conta corrente", "A Conta-corrente, conta") == [(2, 16)]
-    assert places("", "x") == []

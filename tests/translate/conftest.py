@@ -232,6 +232,7 @@ class Stage:
     ear: EarSettings = EAR
     dub_settings: DubSettings = DUB
     glossary: Mapping[str, str] = field(default_factory=dict)
+    glossaries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     breaks_ms: float | None = None
     paced: bool = True
     clock: Clock = field(default_factory=SystemClock)
@@ -256,6 +257,7 @@ class Stage:
                 ear=self.ear,
                 dub=self.dub_settings,
                 glossary=self.glossary,
+                glossaries=self.glossaries,
             ),
             clock=self.clock,
             tell=self.events.append,

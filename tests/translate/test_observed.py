@@ -18,12 +18,16 @@ class Told(Unobserved):
         self.passages: list[Passage] = []
         self.clauses: list[bool] = []
         self.kinds: list[str] = []
+        self.fates: list[tuple[int, int, int]] = []
 
     def passed(self, passage: Passage) -> None:
         self.passages.append(passage)
 
     def clause(self, *, spoken: bool) -> None:
         self.clauses.append(spoken)
+
+    def terms(self, *, kept: int, rescued: int, missed: int) -> None:
+        self.fates.append((kept, rescued, missed))
 
     def noticed(self, kind: str) -> None:
         self.kinds.append(kind)
@@ -56,3 +60,12 @@ def test_only_what_is_less_than_asked_for_is_counted() -> None:
     observed.take(Translated(1, 1, Clause(GREETING, 0.0, 1.0), GREETING, "en", False, 0.0))
     assert set(told.kinds) == LESS
     assert told.clauses == [False]
+
+
+def test_what_became_of_locked_terms_is_told() -> None:
+    told = Told()
+    observed = ObservedEvents(told, clock=SteppedClock(), now_ms=lambda: 0.0)
+    clause = Clause(GREETING, 0.0, 1.0)
+    for counts in ({}, {"terms": 5, "rescued": 2, "missed": 1}):
+        observed.take(Translated(1, 1, clause, GREETING, "en", True, 0.0, **counts))
+    assert told.fates == [(2, 2, 1)]

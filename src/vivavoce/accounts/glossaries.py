@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from sqlalchemy import and_, delete, insert, select
+from sqlalchemy import and_, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from vivavoce.errors import ConfigError
@@ -25,6 +26,8 @@ LONGEST_TERM: Final = 100
 MOST_ENTRIES: Final = 2000
 """Of a user for one pair of languages."""
 _ANY: Final = "auto"
+_MARKS: Final = " .,:;!?…¿¡'’‘\"“”„«»()[]-–—"
+"""Of sentences: a term of these alone would be found at each of their ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,29 +74,24 @@ async def add(
     """
     owned: dict[tuple[str, str, str], dict[str, Entry]] = {only: {}} if only else {}
     for entry in entries:
-        owned.setdefault((entry.user_id, entry.source, entry.target), {})[entry.term.casefold()] = entry
+        owned.setdefault((entry.user_id, entry.source, entry.target), {})[_key(entry.term)] = entry
     new = replaced = removed = 0
     async with database.begin() as connection:
         for owner, wanted in owned.items():
             user_id, source, target = owner
-            there = {entry.term.casefold(): entry for entry in await _entries(connection, [user_id], source, target)}
-            left = len(wanted if owner == only else there | wanted)
+            there = {_key(entry.term) for entry in await _entries(connection, [user_id], source, target)}
+            left = len(wanted.keys() if owner == only else there | wanted.keys())
             if left > MOST_ENTRIES:
                 raise ConfigError(
                     f"a glossary of {source}-{target} would have {left:,} terms",
                     hint=f"it takes {MOST_ENTRIES:,}: remove what is not needed",
                 )
-            same = wanted.keys() & there.keys()
-            gone = there.keys() if owner == only else same
-            new, replaced, removed = (
-                new + len(wanted) - len(same),
-                replaced + len(same),
-                removed + len(gone) - len(same),
-            )
-            await _delete(connection, user_id, source, target, [there[key].term for key in gone])
+            same = wanted.keys() & there
+            gone = there - same if owner == only else set()
+            new, replaced, removed = new + len(wanted) - len(same), replaced + len(same), removed + len(gone)
+            await _delete(connection, user_id, source, target, sorted(gone))
             if wanted:
-                rows = [asdict(entry) | {"at_ms": now_ms} for entry in wanted.values()]
-                await connection.execute(insert(GLOSSARIES), rows)
+                await _put(connection, wanted, now_ms, database.dialect)
     return new, replaced, removed
 
 
@@ -101,8 +99,8 @@ async def remove(database: Database, user_id: str, source: str, target: str, ter
     """Delete terms of a user and a pair, whatever their case, all for None; how many there were. Raises StoreError."""
     async with database.begin() as connection:
         there = await _entries(connection, [user_id], source, target)
-        wanted = None if terms is None else {_one_line(term).casefold() for term in terms}
-        gone = [entry.term for entry in there if wanted is None or entry.term.casefold() in wanted]
+        wanted = None if terms is None else {_key(_one_line(term)) for term in terms}
+        gone = [key for key in (_key(entry.term) for entry in there) if wanted is None or key in wanted]
         await _delete(connection, user_id, source, target, gone)
     return len(gone)
 
@@ -116,20 +114,24 @@ async def entries(
         return await _entries(connection, None if user_id is None else [user_id], source, target)
 
 
-async def load(database: Database, user_id: str, source: str, target: str) -> dict[str, str]:
-    """What a session of a user locks: renderings by term, the house's and over them the user's own.
+async def load(database: Database, user_id: str, source: str, target: str) -> dict[str, dict[str, str]]:
+    """What a session of a user locks, by source language: renderings by term, the house's and over them the user's own.
 
-    From "auto" these are the terms of every source language. Raises StoreError.
+    These are of the one language, from "auto" of every one that has any. Raises StoreError.
     """
     async with database.begin(read_only=True) as connection:
         found = await _entries(connection, [HOUSE, user_id], "" if source == _ANY else source, target)
-    owned = ({entry.term: entry.rendering for entry in found if entry.user_id == user} for user in (HOUSE, user_id))
-    return merged(*owned)
+    house_first = sorted(found, key=lambda entry: entry.user_id != HOUSE)
+    loaded: dict[str, dict[str, str]] = {}
+    for language in sorted({entry.source for entry in found}):
+        each = ({entry.term: entry.rendering} for entry in house_first if entry.source == language)
+        loaded[language] = merged(*each)
+    return loaded
 
 
 def merged(*glossaries: Mapping[str, str]) -> dict[str, str]:
     """One glossary of several, of which the later win, whatever a term's case."""
-    by_key = {term.casefold(): (term, glossary[term]) for glossary in glossaries for term in glossary}
+    by_key = {_key(term): (term, glossary[term]) for glossary in glossaries for term in glossary}
     return dict(by_key.values())
 
 
@@ -149,11 +151,20 @@ async def _entries(connection: AsyncConnection, users: Sequence[str] | None, sou
     return [Entry(**row) for row in found.mappings()]
 
 
-async def _delete(connection: AsyncConnection, user_id: str, source: str, target: str, terms: Sequence[str]) -> None:
+async def _put(connection: AsyncConnection, entries: Mapping[str, Entry], now_ms: int, dialect: str) -> None:
+    """Write entries by their keys over what is there, also what another has put there since it was looked at."""
+    made = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(GLOSSARIES)
+    changed = {name: made.excluded[name] for name in ("term", "rendering", "at_ms")}
+    # In one order, so that two who write the same terms wait for one another and not in a circle.
+    rows = [asdict(entry) | {"term_key": key, "at_ms": now_ms} for key, entry in sorted(entries.items())]
+    await connection.execute(made.on_conflict_do_update(index_elements=[*GLOSSARIES.primary_key], set_=changed), rows)
+
+
+async def _delete(connection: AsyncConnection, user_id: str, source: str, target: str, keys: Sequence[str]) -> None:
     table = GLOSSARIES.c
     pair = and_(table.user_id == user_id, table.source == source, table.target == target)
-    for at in range(0, len(terms), 500):
-        await connection.execute(delete(GLOSSARIES).where(pair, table.term.in_(terms[at : at + 500])))
+    for at in range(0, len(keys), 500):
+        await connection.execute(delete(GLOSSARIES).where(pair, table.term_key.in_(keys[at : at + 500])))
 
 
 def checked(text: str, what: str) -> str:
@@ -161,11 +172,18 @@ def checked(text: str, what: str) -> str:
     plain = _one_line(text)
     if not tokens(plain):
         raise ConfigError(f"an empty {what}", hint="a glossary's line has a term and its rendering")
+    if not plain.strip(_MARKS):
+        raise ConfigError(f"the {what} {plain[:20]!r} is punctuation alone", hint="it has letters, digits or signs")
     if len(plain) > LONGEST_TERM:
         raise ConfigError(f"the {what} {plain[:20]!r}… has {len(plain)} characters", hint=f"at most {LONGEST_TERM}")
     if not plain.isprintable():
         raise ConfigError(f"the {what} {plain[:20]!r} cannot be printed", hint="letters, digits and signs only")
     return plain
+
+
+def _key(term: str) -> str:
+    """By which a term is one whatever its case."""
+    return term.casefold()
 
 
 def _one_line(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from vivavoce.agent.admission import Limits
 from vivavoce.agent.backlog import Backlog
-from vivavoce.agent.conversation import Conversation, Telephone
+from vivavoce.agent.conversation import Conversation
 from vivavoce.agent.dialogue import Line
 from vivavoce.agent.ears import Ears
 from vivavoce.agent.embedded import EmbeddedPolicy
@@ -21,6 +21,7 @@ from vivavoce.agent.policy import Policy
 from vivavoce.agent.requests import Requests
 from vivavoce.agent.script import Script
 from vivavoce.agent.signals import CallSignals
+from vivavoce.agent.telephone import Telephone
 from vivavoce.agent.turns import PRESETS, TurnSettings
 from vivavoce.agent.voice import Sound, Voice
 from vivavoce.clock import Clock, SystemClock
@@ -104,6 +105,7 @@ class Agent:
 
         def keep(conversation: Conversation) -> None:
             self.keeper.soon(key, conversation.moment, conversation.history)
+            observed.answered(conversation.turns[: conversation.stood], conversation.replies_ns)
 
         stream = await self.stt.metered_by(meter).open(language=self.script.language, rate_hz=RATE_HZ)
         try:
@@ -120,9 +122,11 @@ class Agent:
                     keep=keep,
                     watch=watch,
                 )
-                await conversation.run()
-                watched.answered(conversation.turns)
-                observed.answered(conversation.turns, conversation.replies_ns)
+                try:
+                    await conversation.run()
+                finally:
+                    watched.answered(conversation.turns)
+                    observed.answered(conversation.turns, conversation.replies_ns, over=True)
         finally:
             await stream.aclose()
         return conversation

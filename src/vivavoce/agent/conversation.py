@@ -8,9 +8,9 @@ who goes on just afterwards takes it back: the turn was not over.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVarTuple
+from typing import TypeVarTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from vivavoce.agent.ears import Ears
 from vivavoce.agent.heard import History
 from vivavoce.agent.policy import Policy
 from vivavoce.agent.script import Script, SlotType
+from vivavoce.agent.telephone import Telephone
 from vivavoce.agent.turns import PRESETS, Clues, Cut, OpenEnds, Turn, TurnSettings, certainty
 from vivavoce.agent.voice import Speech, Voice
 from vivavoce.agent.words import WORDS
@@ -41,32 +42,12 @@ from vivavoce.media import (
     SpeechStart,
     Started,
 )
-from vivavoce.media.call import Policy as Interruption
 
 STIR_MS, STIRS = 40, 5
 Ts = TypeVarTuple("Ts")
 LONG_AGO_MS = 60_000.0
 _SPELLED = frozenset({SlotType.PHONE, SlotType.EMAIL})
 _IN_DIGITS = frozenset({SlotType.NUMBER, SlotType.TEXT, SlotType.NAME})
-
-
-class Telephone(Protocol):
-    """A call, as `vivavoce.media.Call` is one."""
-
-    def events(self) -> AsyncIterator[CallEvent]: ...
-
-    def audio(self) -> AsyncIterator[Pcm]: ...
-
-    async def play(self, pcm: Pcm, epoch: int, *, last: bool = False) -> None: ...
-
-    def mark(self, name: str) -> None: ...
-
-    async def clear(self) -> float: ...
-
-    def policy(self, policy: Interruption) -> None: ...
-
-    def hang_up(self) -> None: ...
-
 
 Fetcher = Callable[[Fetch], Awaitable[Mapping[str, SlotValue] | None]]
 
@@ -83,8 +64,9 @@ class Conversation:
     """`run` once. `moment` and `history` are what there is to store: `keep` is told whenever that has changed, and
     `watch` of each of the call's events.
 
-    `transfer` is the number that the call is to go on with, `failure` what broke it off; `turns`, `cuts` and
-    `replies_ns`, when the first sound of what was said was given to the call, are for whoever measures.
+    `transfer` is the number that the call is to go on with, `failure` what broke it off; `turns`, of which the first
+    `stood` cannot be taken back any more, `cuts` and `replies_ns`, when the first sound of what was said was given to
+    the call, are for whoever measures.
 
     Who is at it: the caller from `SpeechStart` to `SpeechEnd` (`_spoken_to`), with ears open; a thought in their pauses
     (`_thought`); the agent from a decision until its lines were heard (`_speaking`), with ears held while it may be
@@ -115,6 +97,7 @@ class Conversation:
         self.moment = Moment(script.start)
         self.history = History()
         self.turns: list[Turn] = []
+        self.stood = 0
         self.cuts: list[Cut] = []
         self.replies_ns: list[int] = []
         self.transfer: str | None = None
@@ -349,7 +332,7 @@ class Conversation:
             self.moment = self._regret.moment
             self.history.caller_goes_on()
             self.turns.pop()
-        self._regret, self._again = None, False
+        self._regret, self._again, self.stood = None, False, len(self.turns)
         self._keep(self)
 
     def _finished(self) -> None:

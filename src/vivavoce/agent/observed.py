@@ -12,11 +12,12 @@ from vivavoce.telemetry.observer import Observer, Passage
 
 
 class ObservedCall:
-    """Takes the events of one call as they happen, and in the end its turns: until then one may be taken back."""
+    """Takes the events of one call as they happen, and each turn once it can no longer be taken back."""
 
     def __init__(self, observer: Observer, *, clock: Clock) -> None:
         self._observer, self._clock = observer, clock
         self._starts_ns: list[int] = []
+        self._told = self._until_ns = 0
 
     def take(self, event: CallEvent) -> None:
         match event:
@@ -27,26 +28,32 @@ class ObservedCall:
             case Refuted():
                 self._observer.interrupted(confirmed=False)
 
-    def answered(self, turns: Sequence[Turn], replies_ns: Sequence[int]) -> None:
-        """The turns that stood; `replies_ns` is when the first sound of each reply was given to the call."""
-        until_ns = 0
-        for number, turn in enumerate(turns, 1):
+    def answered(self, turns: Sequence[Turn], replies_ns: Sequence[int], *, over: bool = False) -> None:
+        """The turns that stand so far; `replies_ns` is when the first sound of each reply was given to the call.
+
+        Each is told once, the last one as soon as it has its reply or the call is `over`.
+        """
+        while self._told < len(turns):
+            turn = turns[self._told]
             stages = {"endpoint": (turn.silent_ns, turn.decided_ns)}
-            next_ns = turns[number].silent_ns if number < len(turns) else None
+            next_ns = turns[self._told + 1].silent_ns if self._told + 1 < len(turns) else None
             at = bisect_left(replies_ns, turn.decided_ns)
             if at < len(replies_ns) and (next_ns is None or replies_ns[at] < next_ns):
                 stages["reply"] = (turn.decided_ns, replies_ns[at])
                 stages["heard"] = (turn.silent_ns, replies_ns[at])
+            elif next_ns is None and not over:
+                return
+            self._told += 1
             self._observer.passed(
                 Passage(
-                    number=number,
-                    start_ns=self._began_ns(until_ns, turn.silent_ns),
+                    number=self._told,
+                    start_ns=self._began_ns(self._until_ns, turn.silent_ns),
                     end_ns=max(end_ns for _, end_ns in stages.values()),
                     stages=stages,
                     told={"state": turn.state, "fixed": turn.fixed, "certainty": round(turn.certainty, 3)},
                 )
             )
-            until_ns = turn.decided_ns
+            self._until_ns = turn.decided_ns
 
     def _began_ns(self, after_ns: int, before_ns: int) -> int:
         """When speech first began between two moments; the later one where nobody was heard to begin."""

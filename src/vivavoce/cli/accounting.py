@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from vivavoce.store.database import Database
 from vivavoce.store.outbox import Outbox
 from vivavoce.telemetry.keeping import Telemetry, wanted
 from vivavoce.telemetry.signals import SessionSignals
+from vivavoce.translate.assembly import AUTO
 
 
 async def prompt_for(settings: Settings, database: Database, *, away: Callable[[str], None]) -> str:
@@ -36,19 +37,31 @@ async def prompt_for(settings: Settings, database: Database, *, away: Callable[[
         return CURRENT
 
 
+@dataclass(frozen=True, slots=True)
+class SessionGlossary:
+    """Renderings by term: `by_source` language, and those `of_others`."""
+
+    of_others: Mapping[str, str]
+    by_source: Mapping[str, Mapping[str, str]]
+
+
 async def glossary_for(
     file: Path | None, database: Database, *, user: str, source: str, target: str, away: Callable[[str], None]
-) -> dict[str, str]:
+) -> SessionGlossary:
     """What a session that begins now locks: everybody's glossary, over it the user's, over that the file's.
 
-    `away` is told where the store cannot say. Raises ConfigError for the file.
+    The file's terms are of the source language, from "auto" of every one. `away` is told where the store cannot say.
+    Raises ConfigError for the file.
     """
     own = read_glossary(file) if file is not None else {}
+    loaded: dict[str, dict[str, str]] = {}
     try:
-        return merged(await load(database, user, source, target), own)
+        loaded = await load(database, user, source, target)
     except StoreError as error:
         away(f"{error.message}; no glossary of it is locked")
-        return own
+    if source == AUTO:
+        return SessionGlossary(own, {language: merged(stored, own) for language, stored in loaded.items()})
+    return SessionGlossary({}, {source: merged(loaded.get(source, {}), own)})
 
 
 @dataclass(frozen=True, slots=True)

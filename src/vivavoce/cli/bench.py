@@ -14,6 +14,7 @@ from vivavoce.cli.bench_gate import gate
 from vivavoce.cli.bench_ledger import ledger
 from vivavoce.cli.bench_media import capacity, media
 from vivavoce.cli.bench_output import pass_on, progress, show, why_void
+from vivavoce.cli.bench_signs import signs
 
 if TYPE_CHECKING:
     from vivavoce.config.settings import Settings
@@ -130,3 +131,4 @@ app.command()(failover)
 app.command()(chat)
 app.command()(ledger)
 app.command()(gate)
+app.command()(signs)

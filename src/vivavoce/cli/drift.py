@@ -42,6 +42,7 @@ def drift(
     from vivavoce.cli.figures import on_store, print_figures
     from vivavoce.cli.since import since_ms
     from vivavoce.config.load import load_settings
+    from vivavoce.config.settings import config_hash
     from vivavoce.telemetry.monitor import caps_of
     from vivavoce.telemetry.production import read_production
 
@@ -53,7 +54,8 @@ def drift(
             database,
             since_ms=from_ms,
             product=product,
-            evaluated_ms=found.p95_ms if found else {},
+            evaluated=found.evaluated if found else None,
+            config_hash=config_hash(settings),
             caps_ms=caps_of(settings.contract.resolve())[product],
             tolerance=settings.telemetry.drift_tolerance,
         ),
@@ -83,11 +85,14 @@ def _nothing(since: str, product: str) -> str:
 def _figures(lines: Sequence[ProductionLine], found: Reference | None) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from vivavoce.telemetry.production import Standing
+
     return {
         "evaluation": found.of if found else None,
         "elsewhere": found.elsewhere if found else None,
         "lines": [asdict(line) for line in lines],
         "drifted": [line.stage for line in lines if line.standing is not None and line.standing.drifted],
+        "not_comparable": [line.stage for line in lines if line.standing is Standing.UNLIKE],
         "stale": [line.stage for line in lines if line.standing is not None and line.standing.stale],
     }
 
@@ -97,6 +102,8 @@ def _page(lines: Sequence[ProductionLine], found: Reference | None) -> Renderabl
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
+
+    from vivavoce.telemetry.production import Standing
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
@@ -116,6 +123,8 @@ def _page(lines: Sequence[ProductionLine], found: Reference | None) -> Renderabl
     else:
         where = ", on another machine" if found.elsewhere else ""
         told.append(Text(f"Held against {found.of}{where}."))
+    if unlike := [line.stage for line in lines if line.standing is Standing.UNLIKE]:
+        told.append(Text(f"Not comparable for {', '.join(unlike)}: other settings, pairs or engines were evaluated."))
     if stale := [line.stage for line in lines if line.standing is not None and line.standing.stale]:
         told.append(
             Text(f"The clip set is stale for {', '.join(stale)}: add clips of what is said (vivavoce eval add).")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from vivavoce.cli.eval_add import add, correct
 from vivavoce.cli.eval_clips import CLIPS_HELP
 from vivavoce.cli.eval_promptfoo import promptfoo
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(help="Say whether what is here may be deployed: the evaluation gate.")
 app.command("add")(add)
@@ -69,20 +66,31 @@ def gate(
 
     from vivavoce.cli.bench_output import pass_on, progress, why_void
     from vivavoce.cli.eval_clips import eval_clips
-    from vivavoce.cli.eval_verdict import asked_about, keep_in_store, publish, refuse, require_folder
+    from vivavoce.cli.eval_verdict import (
+        asked_about,
+        keep_in_store,
+        publish,
+        refuse,
+        require_folder,
+        require_store,
+        write_run,
+    )
     from vivavoce.cli.evaluated import remember
+    from vivavoce.cli.prompts import as_deployed
     from vivavoce.config.load import load_settings
     from vivavoce.errors import VivavoceError
     from vivavoce.evals.judge import judge_of
     from vivavoce.evals.packages import require_eval_packages
-    from vivavoce.gate.baseline import BASELINE, read_baseline
+    from vivavoce.gate.baseline import chosen_baseline
     from vivavoce.gate.plan import chosen, short_plan, whole_plan
     from vivavoce.gate.runner import GateRunner
 
     require_eval_packages()
-    settings = load_settings(config)
-    known, asked = read_baseline(baseline or BASELINE), judge_of(settings)
+    settings = as_deployed(load_settings(config))
+    known, asked = chosen_baseline(baseline), judge_of(settings)
     require_folder(out)
+    if store:
+        require_store(settings)
     stopped: BaseException | None = None
     with progress() as on_progress:
         found = chosen(eval_clips(clips, on_progress), pairs=pair or (), registers=register or (), limit=limit)
@@ -95,9 +103,12 @@ def gate(
             stopped = error
     run = runner.result(void_reason=why_void(stopped, None))
     if asked is not None and stopped is None:
+        # Written before, too: the judge may take minutes, and be interrupted.
+        write_run(run, out)
         run = asked_about(run, asked)
     verdict, metrics = publish(run, known, settings=settings, out=out, as_json=as_json)
-    remember(run, metrics)
+    if verdict.outcome != "blocked":
+        remember(run, metrics)
     if store:
         keep_in_store(settings, run, metrics, found)
     pass_on(stopped)
@@ -117,13 +128,13 @@ def judge(
     from vivavoce.cli.eval_verdict import publish, refuse, require_folder
     from vivavoce.config.load import load_settings
     from vivavoce.evals.packages import require_eval_packages
-    from vivavoce.gate.baseline import BASELINE, read_baseline
+    from vivavoce.gate.baseline import chosen_baseline
     from vivavoce.gate.run import read_run
 
     require_eval_packages()
     require_folder(out)
     settings, found = load_settings(config), read_run(run)
-    verdict, _ = publish(found, read_baseline(baseline or BASELINE), settings=settings, out=out, as_json=as_json)
+    verdict, _ = publish(found, chosen_baseline(baseline), settings=settings, out=out, as_json=as_json)
     refuse(verdict)
 
 
@@ -141,7 +152,7 @@ def spread(
     from vivavoce.config.load import load_settings
     from vivavoce.errors import GateBlocked
     from vivavoce.evals.packages import require_eval_packages
-    from vivavoce.gate.baseline import BASELINE, read_baseline
+    from vivavoce.gate.baseline import chosen_baseline
     from vivavoce.gate.metrics import measure
     from vivavoce.gate.page import spread_page
     from vivavoce.gate.run import read_run
@@ -150,7 +161,7 @@ def spread(
     require_eval_packages()
     settings = load_settings(config)
     measured = [(run, measure(run)) for run in map(read_run, runs)]
-    found = spread_of(measured, read_baseline(baseline or BASELINE))
+    found = spread_of(measured, chosen_baseline(baseline))
     show_page(spread_page(found), as_json=as_json)
     if as_json:
         print_figures("vivavoce eval spread", found.to_json(), settings, n=len(measured))

@@ -31,7 +31,7 @@ def promptfoo(
     from vivavoce.config.load import load_settings
     from vivavoce.errors import GateUndecided
     from vivavoce.evals.packages import require_eval_packages
-    from vivavoce.gate.baseline import BASELINE, read_baseline
+    from vivavoce.gate.baseline import chosen_baseline
     from vivavoce.gate.page import verdict_page
     from vivavoce.gate.plan import chosen
     from vivavoce.gate.promptfoo import read_told, run_of, verdict_on
@@ -41,7 +41,7 @@ def promptfoo(
     with progress() as on_progress:
         found = chosen(eval_clips([str(clips)] if clips else None, on_progress))
     run = run_of(told.alone, found, settings)
-    verdict = verdict_on(run, read_baseline(baseline or BASELINE))
+    verdict = verdict_on(run, chosen_baseline(baseline))
     show_page(verdict_page(verdict, run), as_json=as_json)
     theirs = "passed" if told.passed else f"failed, {told.failures} of {told.rows} rows"
     typer.echo(f"promptfoo: {theirs}; the gate: {verdict.summary}", err=as_json)

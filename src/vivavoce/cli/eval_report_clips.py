@@ -201,7 +201,8 @@ def _terms(clip: ClipRun) -> str:
 
 
 def _silent(clip: ClipRun) -> str:
-    items = "".join(f"<li><mark>{escape(text)}</mark></li>" for text in clip.silent_text)
+    texts = [*(clause.text for clause in clip.clauses if clause.silent), *clip.silent_text]
+    items = "".join(f"<li><mark>{escape(text)}</mark></li>" for text in texts)
     return f"<h3>Recognised where nobody speaks</h3><ul>{items}</ul>" if items else ""
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console, RenderableType
@@ -14,7 +15,7 @@ from vivavoce.cli.eval_report import write_eval_report
 from vivavoce.cli.figures import on_store
 from vivavoce.cli.plural import plural
 from vivavoce.config.settings import Settings
-from vivavoce.contract.envelope import Envelope, machine_load
+from vivavoce.contract.envelope import Envelope
 from vivavoce.errors import GateBlocked, GateUndecided, LegError, OutputError
 from vivavoce.evals.clips import Clip
 from vivavoce.evals.judge import Judge
@@ -28,8 +29,7 @@ from vivavoce.gate.rows import eval_rows, keep_rows
 from vivavoce.gate.run import Run
 from vivavoce.gate.verdict import Verdict
 from vivavoce.gate.verdict import judge as judge_run
-
-_LEAST_WIDTH = 120
+from vivavoce.store.database import Database
 
 
 def require_folder(out: Path | None) -> None:
@@ -41,8 +41,13 @@ def require_folder(out: Path | None) -> None:
             raise OutputError(f"{out}: {error.strerror}", hint="name another folder with --out") from error
 
 
+def require_store(settings: Settings) -> None:
+    """Open the store before anything is measured. Raises StoreError."""
+    on_store(settings, Database.ready)
+
+
 def asked_about(run: Run, judge: Judge) -> Run:
-    """The run with the judge's word on its clauses; without it, told of, where the judge does not answer."""
+    """The run with the judge's word on its clauses, or why there is none. Ctrl-C ends the asking alone."""
 
     async def ask() -> Run:
         try:
@@ -52,17 +57,15 @@ def asked_about(run: Run, judge: Judge) -> Run:
 
     try:
         return asyncio.run(ask())
-    except LegError as error:
-        Console(stderr=True, highlight=False).print(f"the judge has no say: {error.message}")
-        return run
+    except (LegError, KeyboardInterrupt) as error:
+        return replace(run, judge_problem=error.message if isinstance(error, LegError) else "interrupted")
 
 
 def publish(
     run: Run, baseline: Baseline | None, *, settings: Settings, out: Path | None, as_json: bool
 ) -> tuple[Verdict, list[Metric]]:
     """The verdict on a run, shown and written to the folder. The run is written first: it can be judged again."""
-    if out is not None:
-        _write(out / "run.json", json.dumps(run.to_json(), ensure_ascii=False, indent=1) + "\n")
+    write_run(run, out)
     metrics = measure(run)
     verdict = judge_run(metrics, run, baseline)
     show_page(verdict_page(verdict, run), as_json=as_json)
@@ -76,11 +79,17 @@ def publish(
     return verdict, metrics
 
 
+def write_run(run: Run, out: Path | None) -> None:
+    """Raises OutputError."""
+    if out is not None:
+        _write(out / "run.json", json.dumps(run.to_json(), ensure_ascii=False, indent=1) + "\n")
+
+
 def show_page(page: RenderableType, *, as_json: bool) -> None:
     """On stdout, or beside the JSON that goes there; as wide as a table needs where no terminal is."""
     console = Console(stderr=as_json, highlight=False)
     if not console.is_terminal:
-        console.width = max(WIDTH, _LEAST_WIDTH)
+        console.width = WIDTH
     console.print(page)
 
 
@@ -100,13 +109,13 @@ def keep_in_store(settings: Settings, run: Run, metrics: Sequence[Metric], clips
 
 
 def _envelope(verdict: Verdict, run: Run) -> Envelope:
-    """Of the machine that ran it, which need not be this one."""
+    """Of the machine that ran it, which need not be this one; its load then is not known."""
     return Envelope(
         command="vivavoce eval",
         machine=run.machine,
         versions=dict(run.versions),
         config_hash=run.config_hash,
-        load=machine_load(),
+        load=(),
         n=sum(len(clip.utterances) for clip in run.clips),
         valid=run.void_reason is None,
         void_reason=run.void_reason,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Reference:
     """`of` names the evaluation; `elsewhere` tells that it ran on another machine, whose latencies are its own."""
 
     of: str
-    p95_ms: Mapping[str, float]
+    evaluated: Evaluated
     elsewhere: bool = False
 
 
@@ -31,7 +31,17 @@ def remember(run: Run, metrics: Sequence[Metric]) -> None:
     """
     found = _p95_ms((metric.name, metric.value) for metric in metrics if metric.n >= bar_of(metric).least)
     if run.paced and run.void_reason is None and found:
-        save_evaluated(Evaluated(run=run.id, at_ms=run.at_ms, p95_ms=found))
+        pairs = tuple(sorted({clip.pair for clip in run.clips}))
+        save_evaluated(
+            Evaluated(
+                run=run.id,
+                at_ms=run.at_ms,
+                p95_ms=found,
+                config_hash=run.config_hash,
+                engines=run.engines,
+                pairs=pairs,
+            )
+        )
 
 
 def reference(baseline: Path | None) -> Reference | None:
@@ -40,7 +50,7 @@ def reference(baseline: Path | None) -> Reference | None:
     Raises ConfigError for a file that cannot be read, or has no latencies.
     """
     if baseline is None and (last := load_evaluated()) is not None:
-        return Reference(f"evaluation {last.run} on this machine", last.p95_ms)
+        return Reference(f"evaluation {last.run} on this machine", last)
     known = read_baseline(baseline or BASELINE)
     plans = sorted((plan.at_ms, label) for label, plan in known.plans.items() if plan.paced) if known else []
     for _, label in reversed(plans):
@@ -49,7 +59,15 @@ def reference(baseline: Path | None) -> Reference | None:
         if plan is not None and found:
             ours = this_machine()
             elsewhere = (plan.machine.cpu, plan.machine.cores) != (ours.cpu, ours.cores)
-            return Reference(f"baseline of {label}", found, elsewhere)
+            evaluated = Evaluated(
+                run=label,
+                at_ms=plan.at_ms,
+                p95_ms=found,
+                config_hash=plan.config_hash,
+                engines=plan.engines,
+                pairs=(),
+            )
+            return Reference(f"baseline of {label}", evaluated, elsewhere)
     if baseline is not None:
         raise ConfigError(f"{baseline} has no latencies at real time", hint="name a baseline of a whole evaluation")
     return None

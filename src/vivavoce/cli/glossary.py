@@ -70,9 +70,10 @@ def remove(
         print_figures("vivavoce glossary remove", {"removed": count}, settings, n=count)
     else:
         typer.echo(f"removed {plural(count, 'term')}")
-    if terms and count < len({term.casefold() for term in terms}):
+    asked = {" ".join(term.split()).casefold() for term in terms or ()}
+    if count < len(asked):
         raise ConfigError(
-            f"{len(terms) - count} of them were not in the glossary", hint="`vivavoce glossary list` shows what is"
+            f"{len(asked) - count} of them were not in the glossary", hint="`vivavoce glossary list` shows what is"
         )
 
 
@@ -129,6 +130,7 @@ def import_(
     """Lock the terms of a file, all of them or, where a line is wrong, none."""
     from vivavoce.accounts.glossaries import entry_of
     from vivavoce.accounts.glossary_file import read_glossary
+    from vivavoce.errors import ConfigError
 
     source, target = _languages(pair)
     _check(user)
@@ -136,6 +138,8 @@ def import_(
         entry_of(term, rendering, source=source, target=target, user_id=user)
         for term, rendering in read_glossary(file).items()
     ]
+    if not entries:
+        raise ConfigError(f"{file} has no terms", hint="`vivavoce glossary remove --all` removes a glossary")
     _put("import", entries, config=config, as_json=as_json, only=(user, source, target) if replace else None)
 
 
@@ -149,11 +153,11 @@ def export(
     config: Config = None,
 ) -> None:
     """Write a glossary as `import` reads it."""
-    from vivavoce.accounts.glossary_file import write_glossary
+    from vivavoce.accounts.glossary_file import has_tabs, write_glossary
     from vivavoce.errors import OutputError
 
     found = {entry.term: entry.rendering for entry in _look(_settings(config), user, pair)}
-    text = write_glossary(found, tabs=file is not None and file.suffix == ".tsv")
+    text = write_glossary(found, tabs=file is not None and has_tabs(file))
     if file is None:
         sys.stdout.write(text)
         return

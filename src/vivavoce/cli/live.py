@@ -222,7 +222,7 @@ async def _run(
             target=job.target,
             away=lambda text: note(NoticeKind.STORE_AWAY, text),
         )
-        wanted = replace(wanted, glossary=glossary)
+        wanted = replace(wanted, glossary=glossary.of_others, glossaries=glossary.by_source)
         shadows = await stack.enter_async_context(
             shadowing(
                 settings,

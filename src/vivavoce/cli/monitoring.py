@@ -9,7 +9,7 @@ from rich.console import Console
 
 from vivavoce.accounts.accounts import DONE, SessionFacts
 from vivavoce.clock import Clock, SystemClock
-from vivavoce.config.settings import Settings
+from vivavoce.config.settings import Settings, config_hash
 from vivavoce.telemetry.drift import Drift
 from vivavoce.telemetry.evaluated import load_evaluated
 from vivavoce.telemetry.monitor import open_monitor
@@ -37,10 +37,12 @@ async def monitored(
 ) -> AsyncIterator[Observer]:
     """Who is to be told of the session; left, its trace is on its way. `clock` is the session's.
 
-    Its p95s are held against those of the last evaluation on this machine.
+    Its p95s are held against those of the last evaluation on this machine, where that was of its settings and pair.
     """
     port = metrics_port or settings.telemetry.metrics_port
-    evaluated = load_evaluated()
+    evaluated, pair = load_evaluated(), f"{facts.source}-{facts.target}"
+    if evaluated is not None and not evaluated.is_like(config_hash=config_hash(settings), pairs=[pair]):
+        evaluated = None
 
     def exported(stats: TraceStats) -> None:
         if stats.lost:
@@ -61,7 +63,7 @@ async def monitored(
         clock=SystemClock(),
         metrics=bool(port),
         metrics_port=port or None,
-        evaluated_ms=evaluated.p95_ms if evaluated else None,
+        evaluated=evaluated,
         drifted=drifted,
         exported=exported,
     ) as monitor:

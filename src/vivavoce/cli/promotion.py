@@ -49,7 +49,7 @@ def promote(
     from vivavoce.config.edit import put_first
     from vivavoce.config.kept import KeptFiles
     from vivavoce.config.load import find_config, load_settings, settings_of
-    from vivavoce.errors import ConfigError
+    from vivavoce.errors import ConfigError, GateUndecided
     from vivavoce.evals.packages import require_eval_packages
     from vivavoce.gate.promotion import check_names, refused_by_pairs
 
@@ -72,8 +72,11 @@ def promote(
     found = _live(settings, leg, engine, begin_ms)
     refusal, proof = refused_by_pairs(found, primary=order[0], shadow=engine), None
     if refusal is None:
-        proof = _prove(settings, leg, engine, clips, baseline)
-        refusal = proof.refusal
+        try:
+            proof = _prove(settings, leg, engine, clips, baseline)
+            refusal = proof.refusal
+        except GateUndecided as undecided:
+            refusal = undecided
     promoted = refusal is None and not dry_run
     if promoted:
         KeptFiles(path).replace(before, after)
@@ -123,14 +126,12 @@ def _prove(settings: Settings, leg: str, engine: str, clips: list[str] | None, b
     import uvloop
 
     from vivavoce.cli.bench_output import progress
-    from vivavoce.gate.baseline import BASELINE, read_baseline
+    from vivavoce.cli.prompts import as_deployed
+    from vivavoce.gate.baseline import chosen_baseline
     from vivavoce.gate.promotion import promoted, prove
-    from vivavoce.prompts.session import session_prompt, with_prompt
 
-    led = promoted(settings, leg, engine)
-    version = on_store(settings, lambda database: session_prompt(led, database))
-    as_served = settings.model_copy(update={"engines": with_prompt(led, version).engines})
-    known = read_baseline(baseline or BASELINE)
+    as_served = settings.model_copy(update={"engines": as_deployed(promoted(settings, leg, engine)).engines})
+    known = chosen_baseline(baseline)
     with progress() as on_progress:
         plan = plan_of(clips, on_progress)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -13,6 +13,7 @@ from vivavoce.cli.figures import on_store, print_figures
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vivavoce.config.settings import Settings
     from vivavoce.prompts.deployed import Deployment
     from vivavoce.store.database import Database
 
@@ -146,6 +147,14 @@ async def _look(database: Database) -> tuple[list[Deployment], str]:
     rows = await deployments(database)
     async with database.begin(read_only=True) as connection:
         return rows, await house_hash(connection)
+
+
+def as_deployed(settings: Settings) -> Settings:
+    """A copy that names the prompt a session would have now. Raises ConfigError, StoreError."""
+    from vivavoce.prompts.session import session_prompt, with_prompt
+
+    version = on_store(settings, lambda database: session_prompt(settings, database))
+    return with_prompt(settings, version)
 
 
 def _version(version: str, row: Deployment | None, rows: Sequence[Deployment]) -> dict[str, Any]:

@@ -15,4 +15,7 @@ def since_ms(text: str) -> int:
     """The moment since 1970 that is 90m, 24h or 7d ago. Raises BadParameter for what is written otherwise."""
     if (match := _SINCE.fullmatch(text)) is None:
         raise typer.BadParameter("write it like 90m, 24h or 7d", param_hint="--since")
-    return round(time.time() * 1000 - float(match[1]) * _MS[match[2]])
+    since = round(time.time() * 1000 - float(match[1]) * _MS[match[2]])
+    if since < 0:
+        raise typer.BadParameter("that is before 1970", param_hint="--since")
+    return since

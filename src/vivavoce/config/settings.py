@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, IPvAnyNetwork, model_validator
 
 from vivavoce.config.routes import RoutesSettings
 from vivavoce.config.section import Section
@@ -91,6 +91,9 @@ class ServeSettings(Section):
     drain_s: float = Field(ge=0, description="How long calls may go on after the command was told to end.")
     busy_line: str = Field(min_length=1, description="What a caller hears who is not let in.")
     busy_transfer: str = Field(description="The number such a caller is put through to; empty for hanging up.")
+    metrics_from: list[IPvAnyNetwork] = Field(
+        description="Addresses and networks that may read /metrics, besides this machine."
+    )
 
 
 class TurnOverrides(Section):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from vivavoce.clock import NS_PER_MS
 from vivavoce.contract.stats import quantile
@@ -29,6 +30,9 @@ class DriftWindow:
     An alarm is raised when the p95 exceeds `cap_ms` and cleared when it is at most `clear_at` of it, so that a figure
     that hovers about its cap does not ring at every measurement. Below `least` measurements nothing is decided: an
     alarm stays as it is, also through a time in which nothing was measured.
+
+    With a `chance` it takes more than that to raise it: more measurements over the cap than would come with that
+    probability where the p95 is the cap.
     """
 
     def __init__(
@@ -41,9 +45,10 @@ class DriftWindow:
         count: int = 200,
         least: int = 20,
         clear_at: float = 0.95,
+        chance: float | None = None,
     ) -> None:
-        if not (0 < least <= count and 0 < clear_at <= 1):
-            raise ValueError("a window needs 0 < least <= count and 0 < clear_at <= 1")
+        if not (0 < least <= count and 0 < clear_at <= 1 and (chance is None or 0 < chance < 1)):
+            raise ValueError("a window needs 0 < least <= count, 0 < clear_at <= 1 and 0 < chance < 1")
         self._stage = stage
         self._cap_ms = cap_ms
         self._clock_ns = clock_ns
@@ -51,6 +56,7 @@ class DriftWindow:
         self._count = count
         self._least = least
         self._clear_ms = cap_ms * clear_at
+        self._chance = chance
         self._arrived: deque[tuple[int, float]] = deque()
         self._ordered: list[float] = []
         self._alarm: DriftAlarm | None = None
@@ -84,9 +90,26 @@ class DriftWindow:
         if n < self._least:
             return None
         p95_ms = quantile(self._ordered, 0.95)
-        raised = p95_ms > (self._clear_ms if self._alarm else self._cap_ms)
+        raised = p95_ms > self._clear_ms if self._alarm else self._is_over(p95_ms)
         if raised == (self._alarm is not None):
             return None
         change = DriftAlarm(self._stage, raised, p95_ms, self._cap_ms, n, now_ns)
         self._alarm = change if raised else None
         return change
+
+    def _is_over(self, p95_ms: float) -> bool:
+        if self._chance is None:
+            return p95_ms > self._cap_ms
+        n = len(self._ordered)
+        return n - bisect_right(self._ordered, self._cap_ms) >= improbable(n, self._chance)
+
+
+@cache
+def improbable(n: int, chance: float) -> int:
+    """How many of `n` values are over their true p95, or more, with at most this probability."""
+    count, one, fewer = 0, 0.95**n, 0.0
+    while 1.0 - fewer > chance:
+        fewer += one
+        one *= (n - count) / (count + 1) * 0.05 / 0.95
+        count += 1
+    return count

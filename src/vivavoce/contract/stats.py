@@ -73,6 +73,47 @@ def bootstrap_interval(
     return Interval(float(low), float(high))
 
 
+def grouped_interval(
+    groups: Sequence[Sequence[float]],
+    q: float = 0.95,
+    *,
+    seed: int = 0,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """The percentile bootstrap's interval for the `q`-quantile of the values of all groups, which are drawn whole.
+
+    For values that are alike within a group, as those of one clip are. The same seed gives the same interval; with one
+    group it has no width. Raises ValueError without values.
+    """
+    sizes = [len(values) for values in groups if values]
+    if not sizes:
+        raise ValueError("no values, no interval")
+    values = np.concatenate([np.asarray(values, dtype=np.float64) for values in groups if values])
+    order = np.argsort(values, kind="stable")
+    values, group_of = values[order], np.repeat(np.arange(len(sizes)), sizes)[order]
+    share = np.full(len(sizes), 1.0 / len(sizes))
+    times_drawn = np.random.default_rng(seed).multinomial(len(sizes), share, size=resamples)
+    rows = max(1, _BLOCK // len(values))  # bounds the memory of one block of resamples
+    estimates = np.concatenate(
+        [
+            _weighted_quantiles(values, times_drawn[done : done + rows][:, group_of], q)
+            for done in range(0, resamples, rows)
+        ]
+    )
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(estimates, [tail, 1 - tail])
+    return Interval(float(low), float(high))
+
+
+def _weighted_quantiles(ordered: Floats, times: NDArray[np.int64], q: float) -> Floats:
+    """`quantile` of ascending values, each so many times as a row of `times` says; one for each row."""
+    until = np.cumsum(times, axis=1)
+    place = q * (until[:, -1] - 1)
+    below, above = (ordered[(until <= whole[:, None]).sum(axis=1)] for whole in (np.floor(place), np.ceil(place)))
+    return np.asarray(below + (above - below) * (place - np.floor(place)))
+
+
 def sums_interval(
     parts: Sequence[Sequence[float]],
     figure: Callable[[Floats], Floats],

@@ -6,7 +6,6 @@ evaluation also have target, terms, control, synthetic, licence, source and sha2
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from vivavoce.audio.files import open_audio
 from vivavoce.audio.pcm import Pcm
+from vivavoce.contract.reading import parse_json
 from vivavoce.errors import NoSpeech, SourceMissing, SourceUnreadable
 from vivavoce.evals.speech_ends import Speech, label_speech, label_utterances
 
@@ -94,7 +94,7 @@ def read_clips(folder: Path) -> list[Clip]:
     """The clips of a folder's manifest. Raises SourceMissing without one, SourceUnreadable when it cannot be read."""
     manifest = folder / "manifest.json"
     try:
-        rows: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))
+        rows: list[dict[str, Any]] = parse_json(manifest.read_bytes())
         return TypeAdapter(list[Clip]).validate_python([row | {"path": folder / row["file"]} for row in rows])
     except OSError as error:
         raise SourceMissing(

@@ -46,34 +46,48 @@ _MILLIONS = re.compile(
 )
 _TIMES = re.compile(r"(?<![\d.,])(\d{1,3})(?:[.,](\d))? (1000(?:000)?)\b")
 _PERCENT = re.compile(r"\b(por|pour|per) 100\b")
+_BEFORE_HOURS = (
+    r"past|(?:a|de|desde|es|hacia|hasta|sobre|son) las?|(?:a|de|són) les|às|das|são as|d?alle|(?:sono|verso) le|ore"
+)
+_AFTER_HOURS = r"a\.?m|p\.?m|o['’]clock|h|hs|hrs?|heures?|horas?|hores|ore|uhr|uur"
+_HOUR = re.compile(
+    rf"\b(?:{_BEFORE_HOURS}) (\d{{1,2}})(?!\d)"
+    rf"|(?<![\d.,:])(\d{{1,2}})(?::\d\d(?![\d:])|(?:[.:]\d\d)? ?(?:{_AFTER_HOURS})(?:\d\d)?\b)",
+    re.IGNORECASE,
+)
+_MOST_DIGITS = 30
+"""A longer token is no number that anybody says. Python refuses to read more than 4,300 digits as one."""
 
 
 def invented_numbers(text: str, translation: str, *, source: str, target: str) -> list[str]:
     """The numbers of a translation for which its source gives no reason, as they are written in digits.
 
-    Tolerated are ordinals in words, values up to two and homonyms in words, hours of the other half of the day, digits
-    grouped otherwise and what dozens, halves and the like say. Empty where a language's words are not understood.
+    Tolerated are ordinals in words, values up to two and homonyms in words, digits grouped otherwise, what dozens,
+    halves and the like say, and hours of the other half of the day where the text or its translation says that they are
+    hours. Empty where a language's words are not understood.
     """
     if source not in LANGUAGES or target not in LANGUAGES:
         return []
     apart = re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", " ", text)  # "a three-way merge"
-    ours = [*_tokens(_digits(text, source)), *_tokens(_digits(apart, source))]
+    said, theirs = _digits(text, source), _digits(translation, target)
+    ours = [*_tokens(said), *_tokens(_digits(apart, source))]
     known = {value for token, _ in ours for value in _values(token)} | _implied(text)
-    known |= {value + 12 for value in known if value <= 12} | {value - 12 for value in known if 12 < value <= 24}
-    run = "".join(re.findall(r"\d", _digits(text, source)))
+    known |= {hour for hour in _hours(theirs) if _other_half(hour) in known} | set(map(_other_half, _hours(said)))
+    run = "".join(re.findall(r"\d", said))
     written = [token for token, _ in _tokens(translation)]
+    few = _FEW | _OTHERWISE.get(target, frozenset())
     found = []
-    for token, ordinal in _tokens(_digits(translation, target)):
+    for token, ordinal in _tokens(theirs):
         spelled = token not in written
         if not spelled:
             written.remove(token)
-        elif ordinal or (token.isdecimal() and int(token) in _FEW | _OTHERWISE.get(target, frozenset())):
+        elif ordinal or (token.isdecimal() and any(way <= few for way in _ways(token))):
             continue
         bare = re.sub(r"\D", "", token)
         if not (any(way <= known for way in _ways(token)) or (len(bare) > 1 and bare in run)):
             found.append(token)
-    theirs = "".join(re.sub(r"\D", "", token) for token, _ in _tokens(_digits(translation, target)))
-    return [] if len(theirs) > 1 and theirs in run else found
+    all_digits = "".join(re.sub(r"\D", "", token) for token, _ in _tokens(theirs))
+    return [] if len(all_digits) > 1 and all_digits in run else found
 
 
 def _digits(text: str, language: str) -> str:
@@ -122,14 +136,30 @@ def _tokens(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _ways(token: str) -> list[set[int]]:
-    """What a token may mean: one number whose thousands are parted, or several numbers, as in 3.5 and 10:30."""
-    parts = {int(part) for part in re.split(r"\D", re.sub(r"[.,]00$", "", token))}
-    whole = int(re.sub(r"\D", "", token))
-    return [{whole}, parts] if _THOUSANDS.fullmatch(token) else [parts]
+    """What a token may mean: one number whose thousands are parted, or several numbers, as in 3.5 and 10:30.
+
+    Nothing where it has too many digits.
+    """
+    bare = re.sub(r"\D", "", token)
+    if len(bare) > _MOST_DIGITS:
+        return []
+    parts = {int(part) for part in re.split(r"\D", re.sub(r"[.,:]00$", "", token))}
+    return [{int(bare)}, parts] if _THOUSANDS.fullmatch(token) else [parts]
 
 
 def _values(token: str) -> set[int]:
     return set().union(*_ways(token))
+
+
+def _hours(text: str) -> set[int]:
+    """What is said to be an hour of the day. In some languages what lasts so many hours is said in the same way."""
+    found = (int(hour[1] or hour[2]) for hour in _HOUR.finditer(text))
+    return {hour for hour in found if hour <= 24}
+
+
+def _other_half(hour: int) -> int:
+    """The hour of the other half of the day that a clock face shows in the same way."""
+    return hour + 12 if hour <= 12 else hour - 12
 
 
 @cache

@@ -51,8 +51,6 @@ def laal(delays_ms: Sequence[float], segment: Segment) -> float:
     """
     if not delays_ms:
         raise ValueError("no words, no lagging")
-    if delays_ms[0] > segment.duration_ms:
-        return delays_ms[0]
     per_word_ms = segment.duration_ms / max(len(delays_ms), len(segment.text.split()))
     lags: list[float] = []
     for n, delay_ms in enumerate(delays_ms):

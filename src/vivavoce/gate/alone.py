@@ -104,14 +104,14 @@ async def _locked(
 async def _translated(translator: Translator, clip: Clip, text: str, glossary: Mapping[str, str]) -> ClauseRun:
     begun_s = time.perf_counter()
     parts: list[str] = []
-    terms = rescued = 0
+    terms = rescued = missed = 0
     try:
         chunks = translator.translate(
             Clause(text, 0.0, 0.0), source=clip.language, target=clip.target, glossary=glossary or None
         )
         async for chunk in chunks:
             parts.append(chunk.text)
-            terms, rescued = max(terms, chunk.terms), max(rescued, chunk.rescued)
+            terms, rescued, missed = chunk.terms, chunk.rescued, chunk.missed  # the last tells
     except (LegError, ModelError, PairUnavailable):
         parts.clear()
     return ClauseRun(
@@ -122,4 +122,5 @@ async def _translated(translator: Translator, clip: Clip, text: str, glossary: M
         shown_ms=round(1000.0 * (time.perf_counter() - begun_s), 1),
         terms=terms,
         rescued=rescued,
+        missed=missed,
     )

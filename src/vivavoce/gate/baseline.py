@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Final
+from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from vivavoce.audio.sinks import check_output, output_error
 from vivavoce.contract.envelope import Machine
-from vivavoce.contract.reading import first_fault
+from vivavoce.contract.reading import first_fault, read_json
 from vivavoce.contract.stats import Interval
 from vivavoce.errors import ConfigError
-from vivavoce.gate.bars import Bar, bar_of
+from vivavoce.gate.bars import bar_of
 from vivavoce.gate.metric import Metric
 from vivavoce.gate.run import Run
 
@@ -25,8 +25,10 @@ SCHEMA: Final = 1
 BASELINE: Final = Path(__file__).parent.parent / "evals" / "baseline.json"
 """The one that is committed, and part of the package."""
 
-_WIDER: Final = 1.5
-"""A threshold is at least so many spreads of the baseline's runs."""
+_DEVIATIONS: Final = 3.0
+"""A threshold is at least so many standard deviations of the runs, so that the same thing again is not blocked."""
+_RANGE: Final = {2: 1.128, 3: 1.693, 4: 2.059, 5: 2.326, 6: 2.534}
+"""Most less least of so many runs, in standard deviations: the constant d2 of control charts (Shewhart, 1931)."""
 _HINT: Final = "`vivavoce eval baseline run.json …` writes one"
 
 Measured = tuple[Run, Sequence[Metric]]
@@ -76,27 +78,22 @@ def same_machine(run: Run, plan: BaselinePlan) -> bool:
     return (run.machine.cpu, run.machine.cores) == (plan.machine.cpu, plan.machine.cores)
 
 
-def slowness(run: Run, plan: BaselinePlan, bar: Bar) -> float:
-    """What a baseline of latency is multiplied by on this machine: 1 on the baseline's own, and for all else."""
-    if bar.scales is None or same_machine(run, plan) or run.speed_ms <= 0 or plan.speed_ms <= 0:
-        return 1.0
-    factor = run.speed_ms / plan.speed_ms
-    return max(1.0, factor) if bar.scales == "slower" else factor
+def chosen_baseline(named: Path | None) -> Baseline | None:
+    """The baseline that is named, else the package's, if it has one. Raises ConfigError for one that cannot be read."""
+    if named is not None and not named.exists():
+        raise ConfigError(f"{named}: there is no such file", hint=_HINT)
+    return read_baseline(named or BASELINE)
 
 
 def read_baseline(path: Path = BASELINE) -> Baseline | None:
     """The baseline in a file; None where there is no file. Raises ConfigError when it cannot be read."""
-    try:
-        content: Any = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint=_HINT) from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is no JSON: {error}", hint=_HINT) from error
-    found = content.get("schema") if isinstance(content, dict) else None
-    if found != SCHEMA:
-        raise ConfigError(f"{path} is of schema {found}, and only {SCHEMA} can be read", hint=_HINT)
+    content = read_json(path, what="baseline", hint=_HINT)
+    if not isinstance(content, dict) or content.keys() != {"schema", "plans"}:
+        raise ConfigError(f"{path} is no baseline: it holds something else", hint=_HINT)
+    if content["schema"] != SCHEMA:
+        raise ConfigError(f"{path} is of schema {content['schema']}, and only {SCHEMA} can be read", hint=_HINT)
     try:
         return TypeAdapter(Baseline).validate_python(content)
     except ValidationError as error:
@@ -116,35 +113,48 @@ def write_baseline(baseline: Baseline, path: Path = BASELINE) -> None:
 def new_baseline(measured: Sequence[Measured], old: Baseline | None = None) -> Baseline:
     """`old` with the plans of these runs put in their place; of several runs of a plan, the means.
 
-    Raises ConfigError for no run, a void one, and for runs of one plan that differ in machine, engines or settings.
+    Raises ConfigError for no run, one in which anything failed, and what `require_alike` does.
     """
     if not measured:
         raise ConfigError("no run, no baseline", hint="name files run.json that `vivavoce eval --out` wrote")
     plans: dict[str, list[Measured]] = {}
     for run, metrics in measured:
-        if run.void_reason is not None:
-            raise ConfigError(f"run {run.id} is void: {run.void_reason}", hint="run the gate again on a quiet machine")
+        for metric in metrics:
+            if metric.value and bar_of(metric).limit == 0:
+                raise ConfigError(
+                    f"run {run.id} has {metric.name} {metric.value:g}, and a baseline would allow it from now on",
+                    hint="see what failed in its report.html, and run the gate again",
+                )
         plans.setdefault(run.plan, []).append((run, metrics))
     made = {label: _plan(runs) for label, runs in plans.items()}
     return Baseline(plans={**({} if old is None else old.plans), **made})
 
 
-def _plan(measured: Sequence[Measured]) -> BaselinePlan:
-    runs = [run for run, _ in measured]
+def require_alike(runs: Sequence[Run]) -> None:
+    """Raises ConfigError where runs of a plan are not the same thing measured again, or one is void or twice there."""
     first = runs[0]
+    if void := next((run for run in runs if run.void_reason is not None), None):
+        raise ConfigError(f"run {void.id} is void: {void.void_reason}", hint="run the gate again on a quiet machine")
     for what, differing in (
         ("machine", {(run.machine.cpu, run.machine.cores) for run in runs}),
         ("configuration", {run.config_hash for run in runs}),
         ("engines", {tuple(sorted(run.engines.items())) for run in runs}),
+        ("prompt", {frozenset(run.prompts) for run in runs}),
         ("pace", {run.paced for run in runs}),
     ):
         if len(differing) > 1:
             raise ConfigError(
                 f"the runs of plan {first.plan} are not of one {what}",
-                hint="a baseline is the mean of runs of the same thing: leave the others out",
+                hint="only runs of the same thing say how it is: leave the others out",
             )
     if len({run.id for run in runs}) < len(runs):
         raise ConfigError(f"a run of plan {first.plan} is named twice", hint="name each file once")
+
+
+def _plan(measured: Sequence[Measured]) -> BaselinePlan:
+    runs = [run for run, _ in measured]
+    require_alike(runs)
+    first = runs[0]
     by_name: dict[str, list[Metric]] = {}
     for _, metrics in measured:
         for metric in metrics:
@@ -174,7 +184,8 @@ def _metric(found: Sequence[Metric]) -> BaselineMetric:
     n = min(metric.n for metric in found)
     spread = max(values) - min(values) if len(values) > 1 else None
     usual = bar_of(first).threshold(mean, n=n, unit=first.unit)
-    wider = _WIDER * spread if spread is not None else 0.0
+    deviation = spread / _RANGE[min(len(values), max(_RANGE))] if spread is not None else 0.0
+    wider = _DEVIATIONS * deviation
     intervals = [metric.interval for metric in found if metric.interval is not None]
     widest = Interval(min(each.low for each in intervals), max(each.high for each in intervals)) if intervals else None
     return BaselineMetric(

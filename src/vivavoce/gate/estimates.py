@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from vivavoce.contract.stats import Floats, Interval, bootstrap_interval, quantile, ratio, sums_interval
+from vivavoce.contract.stats import Floats, Interval, grouped_interval, quantile, ratio, sums_interval
 from vivavoce.evals.scores import chrf_counts, chrf_of
 from vivavoce.gate.metric import Metric, Owner
 
@@ -97,7 +97,7 @@ def latency(name: str, values: Sequence[Value], q: float, *, what: str, owner: O
         n=len(flat),
         what=what,
         owner=owner,
-        interval=bootstrap_interval(flat, q) if flat else None,
+        interval=grouped_interval(list(of.values()), q) if flat else None,
         parts={clip: quantile(sorted(own), q) for clip, own in of.items()},
     )
 

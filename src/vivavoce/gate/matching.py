@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from vivavoce.contract.profile import Stage
@@ -22,11 +22,11 @@ IMPOSSIBLE = "label"
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """Utterances by their labels; `impossible` labels have none, `silent` is the text of utterances without label."""
+    """Utterances by their labels; `impossible` labels have none, `silent` utterances have no label and a text."""
 
     utterances: tuple[UtteranceRun, ...]
     impossible: tuple[Speech, ...]
-    silent: tuple[str, ...]
+    silent: tuple[UtteranceDone, ...]
 
 
 def clip_run(
@@ -36,6 +36,8 @@ def clip_run(
     clip = recording.clip
     taken_back = erasure(take.events)
     matched = match_utterances(take, recording.utterances or (recording.speech,), endpoint_ms=endpoint_ms, paced=paced)
+    clauses = clauses_of(take, silent=frozenset(done.utterance for done in matched.silent))
+    translated = {line.utterance for line in take.lines}
     notices = [f"{notice.kind}: {notice.text}" for notice in take.of(Notice)]
     notices += [f"{IMPOSSIBLE}: the endpoint precedes {speech.end_ms:.0f} ms" for speech in matched.impossible]
     return ClipRun(
@@ -49,19 +51,20 @@ def clip_run(
         synthetic=clip.synthetic,
         terms=occurring(clip.transcript, glossary, source=clip.language, target=clip.target),
         control=clip.control,
-        clauses=clauses_of(take),
+        clauses=clauses,
         utterances=matched.utterances,
         erased=taken_back.committed,
         wavered=taken_back.visible,
         shown=taken_back.words,
-        silent_text=matched.silent,
+        silent_text=tuple(done.text for done in matched.silent if done.utterance not in translated),
+        impossible=len(matched.impossible),
         notices=tuple(notices),
         cpu_s=round(take.cpu_s, 3),
     )
 
 
-def clauses_of(take: Take) -> tuple[ClauseRun, ...]:
-    """Its translated clauses in order, with times from the take's first sample."""
+def clauses_of(take: Take, *, silent: Collection[int] = ()) -> tuple[ClauseRun, ...]:
+    """Its translated clauses in order, with times from the take's first sample; `silent` utterances nobody spoke."""
     began_ms = _began_ms(take)
     return tuple(
         ClauseRun(
@@ -74,6 +77,8 @@ def clauses_of(take: Take) -> tuple[ClauseRun, ...]:
             confidence=round(line.clause.confidence, 3),
             terms=line.terms,
             rescued=line.rescued,
+            missed=line.missed,
+            silent=line.utterance in silent,
         )
         for line in take.lines
     )
@@ -104,7 +109,7 @@ def match_utterances(take: Take, labels: Sequence[Speech], *, endpoint_ms: float
         else:
             utterances.append(_utterance(take, label, done))
     silent = [
-        done.text
+        done
         for done in found
         if done.text and not any(_overlap(done, label, take.start_ms, NEAR_MS) for label in labels)
     ]

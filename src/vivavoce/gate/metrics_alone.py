@@ -14,12 +14,13 @@ from vivavoce.gate.run import MtAlone, SttAlone
 
 
 def stt_metrics(clips: Sequence[SttAlone]) -> list[Metric]:
-    """Word errors of recognition that heard each clip whole, and the windows it failed at."""
+    """Word errors of recognition that heard each clip whole, and what it failed at: windows, or all of a clip."""
     said = {
         clip.id: Said(language=clip.language, register=clip.register, reference=clip.reference, text=clip.transcript)
         for clip in clips
+        if not clip.problem
     }
-    failed = [Count(clip.id, clip.failed_windows, 1) for clip in clips]
+    failed = [Count(clip.id, clip.failed_windows + bool(clip.problem), 1) for clip in clips]
     return [
         *word_error_metrics(said, prefix="stt."),
         total("stt.failed", failed, what="clips", owner="stt", unit="windows"),

@@ -39,7 +39,11 @@ def glossary_metrics_alone(clips: Sequence[MtAlone]) -> list[Metric]:
     """Of translation alone: control words were locked as well, in a translation of their own."""
     locked = [_Asked(clip.id, clip.pair, clip.terms, clip.locked) for clip in clips]
     control = [_Asked(clip.id, clip.pair, clip.control, clip.controlled) for clip in clips]
-    unaided = [Count(clip.id, clause.terms - clause.rescued, clause.terms) for clip in clips for clause in clip.locked]
+    unaided = [
+        Count(clip.id, clause.terms - clause.rescued - clause.missed, clause.terms)
+        for clip in clips
+        for clause in clip.locked
+    ]
     cost = [
         (
             Rendered(clip.id, clip.reference_translation, _text(clip.sentences)),

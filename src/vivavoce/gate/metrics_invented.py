@@ -23,15 +23,11 @@ class Flagged:
 
 
 def flagged_path(clips: Iterable[ClipRun]) -> list[Flagged]:
-    """Every translated clause of the whole path, and every text in silence that is in none of them."""
+    """Every translated clause of the whole path, and every text in silence that was not translated."""
     found = []
     for clip in clips:
-        untranslated = list(clip.silent_text)
-        for clause in _translated(clip.clauses):
-            silent = [text for text in clip.silent_text if clause.text in text]
-            untranslated = [text for text in untranslated if text not in silent]
-            found.append(Flagged(clip.id, _signs(clause, clip.pair, silent=bool(silent))))
-        found += [Flagged(clip.id, (Sign.SILENCE,)) for _ in untranslated]
+        found += [Flagged(clip.id, _signs(each, clip.pair)) for each in _translated(clip.clauses)]
+        found += [Flagged(clip.id, (Sign.SILENCE,)) for _ in clip.silent_text]
     return found
 
 
@@ -44,7 +40,7 @@ def _translated(clauses: Iterable[ClauseRun]) -> list[ClauseRun]:
     return [clause for clause in clauses if clause.translation.strip()]
 
 
-def _signs(clause: ClauseRun, pair: str, *, silent: bool = False) -> tuple[Sign, ...]:
+def _signs(clause: ClauseRun, pair: str) -> tuple[Sign, ...]:
     source, _, target = pair.partition("-")
     return signs(
         clause.text,
@@ -53,7 +49,7 @@ def _signs(clause: ClauseRun, pair: str, *, silent: bool = False) -> tuple[Sign,
         target=target,
         start_ms=clause.start_ms,
         end_ms=clause.end_ms,
-        silent=silent,
+        silent=clause.silent,
     )
 
 

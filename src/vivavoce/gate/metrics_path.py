@@ -34,11 +34,21 @@ def latency_metrics(clips: Sequence[ClipRun]) -> list[Metric]:
             for name, (from_ms, to_ms) in utterance.stages.items():
                 stages.setdefault(name, []).append(Value(clip.id, to_ms - from_ms))
     stages.pop(Stage.HEARD, None)
+    unheard = [
+        Count(
+            clip.id,
+            clip.impossible + sum(utterance.wait_ms is None for utterance in clip.utterances),
+            clip.impossible + len(clip.utterances),
+        )
+        for clip in clips
+    ]
     return (
-        heard
+        [*heard, rate("unheard", unheard, what="utterances", owner="session")]
         + [
-            latency(f"stage.{name}.p95", values, 0.95, what="utterances", owner=_OWNERS.get(name, "session"))
+            latency(f"stage.{name}.p{100 * q:.0f}", values, q, what="utterances", owner=_OWNERS.get(name, "session"))
             for name, values in stages.items()
+            # The median of a leg moves with it where p95 is of those that others kept waiting.
+            for q in ((0.5, 0.95) if name in _OWNERS else (0.95,))
         ]
         + [
             mean(f"stream_laal.{pair}", _lagging(own), what="clips", owner="session", unit="ms")

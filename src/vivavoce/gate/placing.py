@@ -10,6 +10,7 @@ from vivavoce.gate.metric import Owner
 
 _WEIGHS: Final = 0.5
 """What a figure of a leg alone must have used of its threshold to be evidence against the leg."""
+_QUEUE: Final = "stage.queue."
 _SHARE: Final = 0.3
 """A stage explains a later dub when so much of the delay is in it."""
 
@@ -19,11 +20,14 @@ def place(finding: Finding, findings: Mapping[str, Finding]) -> Owner:
 
     Figures of a leg alone are that leg's. Texts of the whole path are the leg's whose own figure is worse as well, by
     the share of its threshold; where no leg alone is worse, the path between them did it, "session". A later dub is
-    the stage's that has grown most. Without figures of legs alone it is the metric's owner.
+    the stage's that has grown most, and so is a longer queue, which a slow leg makes. Without figures of legs alone it
+    is the metric's owner.
     """
     room, _, rest = finding.name.partition(".")
     match room:
         case "heard" | "stream_laal":
+            return _slowest(finding, findings)
+        case "stage" if finding.name.startswith(_QUEUE):
             return _slowest(finding, findings)
         case "wer":
             evidence: dict[Owner, list[str]] = {"stt": _with(["stt.wer"], rest)}
@@ -74,7 +78,7 @@ def _slowest(finding: Finding, findings: Mapping[str, Finding]) -> Owner:
     stages = [
         (each.worse, each.metric.owner)
         for each in findings.values()
-        if each.name.startswith("stage.") and each.worse is not None
+        if each.name.startswith("stage.") and not each.name.startswith(_QUEUE) and each.worse is not None
     ]
     grown, owner = max(stages, key=lambda each: each[0], default=(0.0, finding.metric.owner))
     if finding.worse is None or not stages:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from vivavoce.errors import SourceMissing
 from vivavoce.evals.clips import Clip, spread
+from vivavoce.models.disk import sha256_of
 from vivavoce.providers.pairs import PairTable
 from vivavoce.text.lemmas import forms_of
 from vivavoce.text.terms import terms_of, tokens
@@ -35,8 +37,12 @@ class Plan:
 
     @property
     def label(self) -> str:
-        """The name, and a digest of all that makes two plans' figures differ."""
-        parts = [[[clip.id, clip.pair, clip.sha256] for clip in part] for part in self.parts]
+        """The name, and a digest of all that makes two plans' figures differ.
+
+        Sound is read where a manifest has no `sha256`.
+        """
+        identities = {id(clip): clip.sha256 or _identity(clip) for part in self.parts for clip in part}
+        parts = [[[clip.id, clip.pair, identities[id(clip)]] for clip in part] for part in self.parts]
         text = json.dumps([parts, self.paced, self.silence_s])
         return f"{self.name}:{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -48,6 +54,14 @@ class Plan:
     def pairs(self) -> list[str]:
         """Those of all parts, in the order in which they first occur."""
         return list(dict.fromkeys(clip.pair for part in self.parts for clip in part))
+
+
+def _identity(clip: Clip) -> str:
+    """A digest of what a clip's figures depend on: of its row, and of its sound where that is there."""
+    row = [clip.transcript, clip.reference, dict(clip.terms), dict(clip.control), clip.target]
+    with suppress(OSError):  # a clip without sound fails in the run, which says why
+        row.append(sha256_of(clip.path))
+    return hashlib.sha256(json.dumps(row).encode()).hexdigest()
 
 
 def whole_plan(clips: Sequence[Clip], *, name: str = "whole", paced: bool = True) -> Plan:

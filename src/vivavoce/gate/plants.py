@@ -90,7 +90,7 @@ def plants() -> list[Plant]:
             name="voice",
             what=f"the first sound of each clause comes {SLOWER_MS:.0f} ms later",
             leg="tts",
-            meant=("stage.tts.p95", "heard.p50", "heard.p95"),
+            meant=("stage.tts.p50", "stage.tts.p95", "heard.p50", "heard.p95"),
             paced=True,
             around=_slow,
         ),

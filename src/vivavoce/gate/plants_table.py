@@ -22,7 +22,10 @@ def plants_page(figures: Mapping[str, Any]) -> RenderableType:
         style = "green" if row["holds"] else "red" if row["done"] else "yellow"
         also = ", ".join(row["also_blocked"]) or "–"
         table.add_row(f"{row['plant']}: {row['what']}", blocked, row["placed"] or "–", Text(said, style=style), also)
-    sound = [Text(f"without a plant, {label}: {_sound(each)}", style="dim") for label, each in figures["sound"].items()]
+    sound = [
+        Text(f"without a plant, again, {label}: {_sound(each)}", style="dim")
+        for label, each in figures["sound"].items()
+    ]
     return Group(table, *sound)
 
 

@@ -11,7 +11,7 @@ from vivavoce.config.routes import PAIRS, EngineRoute
 from vivavoce.config.settings import Settings
 from vivavoce.errors import ConfigError, GateBlocked, GateUndecided
 from vivavoce.evals.shadow_report import LEAST_PAIRS, MOST_VOID, Comparison
-from vivavoce.gate.baseline import Baseline, new_baseline
+from vivavoce.gate.baseline import Baseline, new_baseline, same_machine
 from vivavoce.gate.metrics import measure
 from vivavoce.gate.plan import Plan
 from vivavoce.gate.run import Run
@@ -30,8 +30,8 @@ _MORE: Final = "see: vivavoce shadow report"
 class Proof:
     """What the gate says of a configuration in which the engine comes first. `against` names what it was held to.
 
-    `started` requests and streams went to the engine in the run, of which `failed` failed; where others served in its
-    place the figures are not its own.
+    `started` requests and streams went to the engine in the run, of which `failed` failed, and `by_others` to others;
+    where those served in its place the figures are not its own.
     """
 
     run: Run
@@ -39,6 +39,7 @@ class Proof:
     against: str
     started: int
     failed: int
+    by_others: int
     reason: str
 
     @property
@@ -48,6 +49,8 @@ class Proof:
             return GateBlocked(f"it failed {self.failed} times, and was asked {self.started} times: {self.reason}")
         if not self.started:
             return GateUndecided("nothing of the clips went to it")
+        if self.by_others > MOST_VOID * self.started:
+            return GateBlocked(f"others were asked {self.by_others} times in its place, and it {self.started} times")
         if self.verdict.outcome == "blocked":
             return GateBlocked(self.verdict.summary)
         return None if self.verdict.outcome == "passed" else GateUndecided(self.verdict.summary)
@@ -58,6 +61,7 @@ class Proof:
             "against": self.against,
             "started": self.started,
             "failed": self.failed,
+            "by_others": self.by_others,
             "verdict": self.verdict.to_json(),
         }
 
@@ -103,8 +107,8 @@ async def prove(
 ) -> Proof:
     """Replay the plan with the engine first, and hold it against the present configuration.
 
-    That is `baseline` where it has the plan with the same engines and prompts; otherwise the present configuration is
-    replayed before. Raises GateUndecided where that run is void.
+    That is `baseline` where it is of the plan with the same settings, engines, prompts and machine; otherwise the
+    present configuration is replayed before. Raises GateUndecided where that run is void.
     """
     present = GateRunner(settings, plan, on_progress=on_progress)
     held, against = baseline, "the baseline"
@@ -127,20 +131,28 @@ async def prove(
     candidate = GateRunner(first, plan, around=around, on_progress=on_progress)
     await candidate.run()
     run = candidate.result()
-    statuses = [status for route in routes for status in route.status() if status.engine == engine]
+    everyone = [status for route in routes for status in route.status()]
+    statuses = [status for status in everyone if status.engine == engine]
     return Proof(
         run=run,
         verdict=judge(await asyncio.to_thread(measure, run), run, held),
         against=against,
         started=sum(status.started for status in statuses),
         failed=sum(status.failed for status in statuses),
+        by_others=sum(status.started for status in everyone if status.engine != engine),
         reason=next((status.reason for status in statuses if status.reason), ""),
     )
 
 
 def _is_of(baseline: Baseline | None, run: Run) -> bool:
     plan = baseline.plans.get(run.plan) if baseline else None
-    return plan is not None and dict(plan.engines) == dict(run.engines) and set(plan.prompts) == set(run.prompts)
+    return (
+        plan is not None
+        and same_machine(run, plan)
+        and plan.config_hash == run.config_hash
+        and dict(plan.engines) == dict(run.engines)
+        and set(plan.prompts) == set(run.prompts)
+    )
 
 
 def _unhurried(settings: Settings, leg: str, engine: str) -> Settings:

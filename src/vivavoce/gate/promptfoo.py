@@ -110,7 +110,13 @@ class Provider:
 def run_of(
     alone: Sequence[MtAlone], clips: Sequence[Clip], settings: Settings, *, void_reason: str | None = None
 ) -> Run:
-    """These translations as part of a whole run, so that they are held against the same baseline. Takes a second."""
+    """These translations as part of a whole run, so that they are held against the same baseline. Takes a second.
+
+    Raises ConfigError where they are not of these clips.
+    """
+    read = {clip.id: clip for clip in whole_plan(clips).read}
+    if other := [each.id for each in alone if each.id not in read or not _is_of(each, read[each.id])]:
+        raise ConfigError(f"{other[0]} is not translated from a clip of this set", hint=_HINT)
     return Run(
         id=uuid.uuid4().hex[:12],
         at_ms=round(time.time() * 1000),
@@ -125,6 +131,11 @@ def run_of(
         mt=tuple(alone),
         void_reason=void_reason,
     )
+
+
+def _is_of(alone: MtAlone, clip: Clip) -> bool:
+    """Whether it is of the clip as it is now."""
+    return (alone.pair, alone.reference_translation, dict(alone.terms)) == (clip.pair, clip.reference, dict(clip.terms))
 
 
 def verdict_on(run: Run, baseline: Baseline | None) -> Verdict:

@@ -101,10 +101,12 @@ class PairReplay:
         if self._silence_s and self._pieces:
             self._pieces.append(Piece(f"{SILENCE}-{self.pair}", self._noise()))
 
-    def fail(self, error: VivavoceError) -> None:
-        """Nothing of this pair can be played."""
-        known = {run.id for run in self._failed}
-        self._failed += [self._broken(clip.id, error) for clip in self._clips if clip.id not in known]
+    def fail(self, error: VivavoceError) -> int:
+        """What has not been played cannot be; returns how many clips that are."""
+        known = {run.id for run in self.runs}
+        failed = [self._broken(clip.id, error) for clip in self._clips if clip.id not in known]
+        self._failed += failed
+        return len(failed)
 
     async def play(self, legs: Legs, report: Report, *, meter: Meter | None = None) -> None:
         """Play all. What breaks a session is the problem of the clip under way."""
@@ -129,9 +131,9 @@ class PairReplay:
                 known = first_of_ours(error)
                 if known is None:
                     raise
-                broken = sum(take.over for take in run.takes)
-                if broken < len(waiting):
-                    self._failed.append(self._broken(waiting[broken].id, known))
+                # What breaks after the last piece is the last one's.
+                broken = min(sum(take.over for take in run.takes), len(waiting) - 1)
+                self._failed.append(self._broken(waiting[broken].id, known))
                 over = broken + 1
             else:
                 over = len(waiting)

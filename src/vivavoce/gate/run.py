@@ -19,7 +19,8 @@ class ClauseRun:
     """One clause that was translated: what was recognised, what came out, and when.
 
     `shown_ms` is when the translation was shown, `heard_ms` when its first sound was; None where it was not spoken.
-    `terms` locked terms occur in it, of which the output's check had to mend `rescued`.
+    `terms` locked terms occur in it, of which the output's check had to mend `rescued`, and could not mend `missed`.
+    `silent`: nobody speaks there.
     """
 
     text: str
@@ -31,6 +32,8 @@ class ClauseRun:
     confidence: float = 1.0
     terms: int = 0
     rescued: int = 0
+    missed: int = 0
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +55,10 @@ class ClipRun:
 
     `terms` are those that were locked in its session and occur in `reference`, with their renderings; `control` is as
     many words drawn at random, with what `reference_translation` makes of them, that nobody locked. `erased` words were
-    shown as settled and then changed, `wavered` the unstable tail included; `shown` stand in the end. `silent_text`
-    is what was recognised where nobody speaks. `problem` says why it could not be interpreted to its end.
+    shown as settled and then changed, `wavered` the unstable tail included; `shown` stand in the end. `silent_text` is
+    what was recognised where nobody speaks, and not translated. `impossible` labelled utterances are not in
+    `utterances`, because the session had ended them before their label does. `problem` says why it could not be
+    interpreted to its end.
     """
 
     id: str
@@ -72,6 +77,7 @@ class ClipRun:
     wavered: int = 0
     shown: int = 0
     silent_text: tuple[str, ...] = ()
+    impossible: int = 0
     notices: tuple[str, ...] = ()
     cpu_s: float = 0.0
     problem: str = ""
@@ -91,7 +97,10 @@ class ClipRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SttAlone:
-    """A clip's sound through recognition and nothing else, which failed at so many windows of it."""
+    """A clip's sound through recognition and nothing else, which failed at `failed_windows` of it.
+
+    `problem` says why it could not be heard at all.
+    """
 
     id: str
     language: str
@@ -99,6 +108,7 @@ class SttAlone:
     reference: str
     transcript: str
     failed_windows: int = 0
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +137,8 @@ class Run:
 
     `plan` says what was replayed; runs of different plans are not compared. `paced` is False for a run faster than
     real time, whose moments mean nothing. `engines` are the first choices by leg, `prompts` the versions of prompts.
+    `invented` is what a judge said of each clause, `judge_problem` why the one that is configured said nothing. Sound
+    was played at most `latest_tick_ms` late.
     """
 
     id: str
@@ -144,6 +156,8 @@ class Run:
     stt: tuple[SttAlone, ...] = ()
     mt: tuple[MtAlone, ...] = ()
     invented: Mapping[str, bool] = field(default_factory=dict)
+    judge_problem: str = ""
+    latest_tick_ms: float = 0.0
     void_reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from vivavoce.config.engines import engine_class
 from vivavoce.config.routes import PAIRS
 from vivavoce.config.settings import Settings, config_hash
 from vivavoce.contract.envelope import package_versions, this_machine
-from vivavoce.errors import LegUnavailable, VivavoceError, first_of_ours
+from vivavoce.errors import ConfigError, LegUnavailable, VivavoceError, first_of_ours
 from vivavoce.evals.bench_translate import BUSY_CORES
 from vivavoce.evals.clips import Clip, load_recording
 from vivavoce.evals.usage import Usage
@@ -29,6 +29,8 @@ HEAR_SHARE = 0.08
 """About how many seconds recognition alone takes per second of sound."""
 READ_S = 0.15
 """About how many seconds translation alone takes per clip."""
+MOST_LATE_MS = 1000.0
+"""Sound that is played later makes a session wait, which no listener would have: the machine slept, or was taken."""
 _OPEN_S = 4.0
 _ALONE_HZ = 16_000
 
@@ -127,7 +129,8 @@ class GateRunner:
             clips=tuple(run for pair in self._pairs if pair.replay for run in pair.replay.runs),
             stt=tuple(self._heard),
             mt=tuple(self._read),
-            void_reason=void_reason or self._lost or self._busy(),
+            latest_tick_ms=round(self._latest_tick_ms, 1),
+            void_reason=void_reason or self._lost or self._busy() or self._late(),
         )
 
     def _arranged(self) -> list[_Pair]:
@@ -164,6 +167,8 @@ class GateRunner:
             known = first_of_ours(error)
             if known is None:
                 raise
+            if isinstance(known, ConfigError):
+                raise known from error  # what is configured wrongly is wrong for every pair, and no regression
             self._lose(pair, known)
         report(pair.planned_s)
 
@@ -172,8 +177,8 @@ class GateRunner:
         for clip in pair.heard:
             try:
                 self._heard.append(await hear_alone(legs.stt, load_recording(clip, _ALONE_HZ)))
-            except VivavoceError:
-                self._heard.append(_unheard(clip))
+            except VivavoceError as error:
+                self._heard.append(_unheard(clip, error))
             done_s += HEAR_SHARE * clip.duration_s
             report(done_s)
         translator = legs.translator(pair.source)
@@ -184,13 +189,9 @@ class GateRunner:
             report(done_s)
 
     def _lose(self, pair: _Pair, error: VivavoceError) -> None:
-        """A pair whose legs cannot be had: its clips fail, and what was to be recognised alone was not."""
-        if pair.replay:
-            pair.replay.fail(error)
-        else:
+        """A pair whose legs cannot be had, or break: clips that were not played fail. Without such the run is void."""
+        if not (pair.replay and pair.replay.fail(error)):
             self._lost = self._lost or f"{pair.name} could not be evaluated: {error}"
-        known = {heard.id for heard in self._heard}
-        self._heard += [_unheard(clip) for clip in pair.heard if clip.id not in known]
 
     def _engines(self) -> Mapping[str, str]:
         routes = self._settings.routes
@@ -201,6 +202,15 @@ class GateRunner:
     def _busy(self) -> str | None:
         if self._plan.paced and self._others_cores is not None and self._others_cores > BUSY_CORES:
             return f"other programs kept {self._others_cores:.2f} cores busy"
+        return None
+
+    @property
+    def _latest_tick_ms(self) -> float:
+        return max((pair.replay.latest_tick_ms for pair in self._pairs if pair.replay), default=0.0)
+
+    def _late(self) -> str | None:
+        if self._plan.paced and self._latest_tick_ms > MOST_LATE_MS:
+            return f"sound was played up to {self._latest_tick_ms:.0f} ms late"
         return None
 
 
@@ -220,14 +230,14 @@ def prompts_of(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _unheard(clip: Clip) -> SttAlone:
+def _unheard(clip: Clip, error: VivavoceError) -> SttAlone:
     return SttAlone(
         id=clip.id,
         language=clip.language,
         register=clip.register,
         reference=clip.transcript,
         transcript="",
-        failed_windows=1,
+        problem=str(error),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from vivavoce.errors import ConfigError
 from vivavoce.gate.bars import bar_of
-from vivavoce.gate.baseline import Baseline, Measured
+from vivavoce.gate.baseline import Baseline, Measured, require_alike
 from vivavoce.gate.finding import Status
 from vivavoce.gate.metric import Metric, named
 from vivavoce.gate.verdict import Outcome, Verdict, judge
@@ -60,7 +60,9 @@ class Spread:
 
 
 def spread(measured: Sequence[Measured], baseline: Baseline | None) -> Spread:
-    """Each metric over the runs. Raises ConfigError for fewer than two runs, or runs that are not of one plan."""
+    """Each metric over the runs. Raises ConfigError for fewer than two, for runs that are not of one plan, and what
+    `require_alike` does.
+    """
     if len(measured) < 2:
         raise ConfigError("one run has no spread", hint="name two runs or more of the same plan")
     first = measured[0][0]
@@ -70,6 +72,7 @@ def spread(measured: Sequence[Measured], baseline: Baseline | None) -> Spread:
                 f"runs {first.id} and {run.id} are of different plans, {first.plan} and {run.plan}",
                 hint="only runs of the same clips, replayed in the same way, can be compared",
             )
+    require_alike([run for run, _ in measured])
     verdicts = [judge(metrics, run, baseline) for run, metrics in measured]
     of_runs = [named(metrics) for _, metrics in measured]
     names = dict.fromkeys(name for metrics in of_runs for name in metrics)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from vivavoce.gate.bars import BARS, SHORT, Bar, Harness, bar_of, cap_of
-from vivavoce.gate.baseline import Baseline, BaselineMetric, BaselinePlan, same_machine, slowness
+from vivavoce.gate.baseline import Baseline, BaselineMetric, BaselinePlan, same_machine
 from vivavoce.gate.finding import Finding, Status, difference
 from vivavoce.gate.metric import Metric, Owner
 from vivavoce.gate.placing import place, placed
@@ -17,6 +18,12 @@ from vivavoce.gate.run import Run
 Outcome = Literal["passed", "blocked", "undecided"]
 _HARNESSES: Final[tuple[Harness, ...]] = ("latency", "quality")
 _ROUNDING: Final = 1e-9
+_FEWER: Final = 0.9
+_FEWER_BY: Final = 2
+"""Where a run lacks more of the baseline's events than this share and so many, those may be the worst."""
+_SLOWER: Final = 0.25
+_LATE_MS: Final = 100.0
+_JUDGED: Final = "hallucination.judged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +139,8 @@ def _missing(
     """What the baseline has or every whole run must have, and this one has not."""
     names = {metric.name for metric in metrics}
     wanted = {} if plan is None else {name: each.unit for name, each in plan.metrics.items()}
+    if run.judge_problem:
+        wanted[_JUDGED] = "%"
     if not run.plan.startswith(SHORT):
         known = names | set(wanted)
         for bar in BARS:
@@ -140,7 +149,7 @@ def _missing(
     for name, unit in wanted.items():
         made = Metric(name=name, value=None, unit=unit, n=0, what="events", owner="session")
         bar = bar_of(made)
-        if name not in names and bar.blocks and not bar.optional and bar.harness in ran:
+        if name not in names and bar.blocks and (not bar.optional or run.judge_problem) and bar.harness in ran:
             yield made
 
 
@@ -148,11 +157,9 @@ def _find(metric: Metric, run: Run, plan: BaselinePlan | None) -> Finding:
     bar, base = bar_of(metric), None if plan is None else plan.metrics.get(metric.name)
     expected = worse = threshold = None
     if base is not None and plan is not None:
-        factor = slowness(run, plan, bar)
-        expected = base.value * factor
+        expected = base.value
         usual = bar.threshold(expected, n=metric.n or base.n, unit=metric.unit)
-        widened = None if base.threshold is None else base.threshold * max(1.0, factor)
-        threshold = usual if usual is None or widened is None else max(usual, widened)
+        threshold = usual if usual is None or base.threshold is None else max(usual, base.threshold)
         if (value := _value(metric)) is not None:
             worse = value - expected if metric.better == "lower" else expected - value
     found = Finding(
@@ -167,11 +174,11 @@ def _find(metric: Metric, run: Run, plan: BaselinePlan | None) -> Finding:
         worse=worse,
         threshold=threshold,
     )
-    status, reason = _status(found, bar, base, run)
+    status, reason = _status(found, bar, base, run, elsewhere=plan is not None and not same_machine(run, plan))
     return replace(found, status=status, reason=reason)
 
 
-def _status(found: Finding, bar: Bar, base: BaselineMetric | None, run: Run) -> tuple[Status, str]:
+def _status(found: Finding, bar: Bar, base: BaselineMetric | None, run: Run, *, elsewhere: bool) -> tuple[Status, str]:
     metric, value, worse = found.metric, _value(found.metric), found.worse
     if bar.harness == "latency" and not run.paced:
         return "told", "the run was not at real time"
@@ -180,25 +187,38 @@ def _status(found: Finding, bar: Bar, base: BaselineMetric | None, run: Run) -> 
     if run.void_reason is not None:
         return "not enough", f"the run is void: {run.void_reason}"
     if value is None:
-        return "told" if bar.optional else "not enough", "nothing was measured"
+        unasked = bar.optional and not run.judge_problem
+        return "told" if unasked else "not enough", "nothing was measured"
     missed = not bar.holds(value)
-    # A bar of zero is missed by the first event, however few there are.
-    if metric.n < found.least and not (missed and bar.limit == 0):
+    if metric.n < found.least:
         return "not enough", f"{metric.n} {metric.what}, {found.least} are needed"
     cap = cap_of(metric, run)
     over = cap is not None and value > cap
     if base is None or worse is None:
         if missed:
             return "blocked", f"misses its bar, {found.bar}, and no baseline holds it"
+        if bar.required and bar.limit is None:
+            return "not enough", "only a baseline says what it must be, and there is none"
         return "new", f"nothing to compare with{'; over the cap of the contract' if over else ''}"
     by = _by(worse, metric.unit)
-    if found.threshold is not None and worse >= found.threshold - _ROUNDING:
+    regressed = found.threshold is not None and worse >= found.threshold - _ROUNDING
+    if regressed and found.threshold is not None and not (elsewhere and bar.harness == "latency"):
         return "blocked", f"{by}; from {difference(found.threshold, metric.unit)} on that blocks"
     if missed and not _held(base, bar, metric):
         return "blocked", f"misses its bar, {found.bar}, which the baseline reaches"
+    if regressed:
+        return "not enough", f"{by}, which is of another machine"
+    if metric.n < _FEWER * base.n and base.n - metric.n > _FEWER_BY:
+        return "not enough", f"{metric.n} {metric.what}, and the baseline has {base.n}"
     if missed:
         return "held", f"misses its bar as the baseline does; {by}"
     return ("held", f"over the cap of the contract; {by}") if over else ("pass", by)
+
+
+def _problems(run: Run) -> list[str]:
+    return [
+        problem for problem in (*(each.problem for each in run.clips), *(each.problem for each in run.stt)) if problem
+    ]
 
 
 def _value(metric: Metric) -> float | None:
@@ -234,11 +254,22 @@ def _notes(run: Run, plan: BaselinePlan | None, findings: Sequence[Finding]) -> 
         return
     if not same_machine(run, plan):
         yield (
-            f"Another machine than the baseline's ({plan.machine.cpu}, {plan.machine.cores} cores). A fixed piece of "
-            f"arithmetic took {run.speed_ms:.1f} ms here and {plan.speed_ms:.1f} ms there: latencies of the baseline "
-            "are scaled by that, absolute bars are not."
+            f"Another machine than the baseline's ({plan.machine.cpu}, {plan.machine.cores} cores; a fixed piece of "
+            f"arithmetic took {plan.speed_ms:.1f} ms there and {run.speed_ms:.1f} ms here). Latencies that are worse "
+            "than there prove nothing: `vivavoce eval baseline` makes a baseline of this machine."
         )
-    for leg in sorted({*run.engines, *plan.engines}):
+    elif abs(run.speed_ms - plan.speed_ms) > _SLOWER * plan.speed_ms:
+        yield (
+            f"A fixed piece of arithmetic took {run.speed_ms:.1f} ms, and {plan.speed_ms:.1f} ms when the baseline was "
+            "made: the machine has the same name and not the same speed."
+        )
+    for problem, count in Counter(_problems(run)).items():
+        yield f"{count} could not be evaluated: {problem}"
+    if run.latest_tick_ms > _LATE_MS:
+        yield f"Sound was played up to {run.latest_tick_ms:.0f} ms late: what was waited for then is in the latencies."
+    if run.judge_problem:
+        yield f"The judge had no say: {run.judge_problem}"
+    for leg in sorted(run.engines):
         now, then = run.engines.get(leg, "none"), plan.engines.get(leg, "none")
         if now != then:
             yield f"Another engine than the baseline's for {leg}: {now}, there {then}."

@@ -22,13 +22,14 @@ NEVER_CAME = "never came"
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Page:
-    """Where one call is counted."""
+    """Where one call is counted; `failure` is to be set to the kind of what broke it off."""
 
     meter: Meter = UNMETERED
     signals: SessionSignals = field(default_factory=SessionSignals)
     observer: Observer = UNOBSERVED
+    failure: str = ""
 
 
 class Bookkeeper(Protocol):
@@ -85,12 +86,15 @@ class Books:
             account = await stack.enter_async_context(
                 self._accounts.open(facts, codec=codec, capped=False, watch=observer)
             )
+            page = Page(account, signals, observer)
             try:
-                yield Page(account, signals, observer)
+                yield page
             finally:
                 if call.format is None:
                     account.outcome = outcome = NEVER_CAME
                 else:
+                    if page.failure:
+                        account.outcome = outcome = page.failure
                     self._telemetry.session(
                         signals,
                         session_id=facts.session_id,

@@ -135,12 +135,13 @@ class Calls:
                     signals=page.signals,
                     observer=page.observer,
                 )
+                if conversation.failure is not None:
+                    page.failure = type(conversation.failure).__name__
+                    _LOG.warning("call %s broke off: %s", name, page.failure)
             held.transfer = conversation.transfer or held.transfer
             if held.call.format is None:
                 # Its sound never came, for which the caller can do nothing.
                 held.transfer = self._person
-            if conversation.failure is not None:
-                _LOG.warning("call %s broke off: %s", name, type(conversation.failure).__name__)
         except Exception as error:
             # Its words could be those of the call.
             _LOG.error("call %s broke off: %s", name, ", ".join(_kinds(error)))

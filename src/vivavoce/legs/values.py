@@ -73,7 +73,8 @@ def summed(used: Sequence[TokenUsage | None]) -> TokenUsage | None:
 class TextChunk:
     """A piece of a translation; the last one has what the whole of it used, where that was told.
 
-    `terms` locked terms are in the clause, of which the output's check mended `rescued`: the last piece tells.
+    `terms` locked terms are in the clause, of which the output's check mended `rescued` and could not mend `missed`:
+    the last piece tells.
     """
 
     text: str
@@ -82,6 +83,7 @@ class TextChunk:
     usage: TokenUsage | None = None
     terms: int = 0
     rescued: int = 0
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ class RoutedTranslator:
                     prompt_version=getattr(engine, "prompt_version", ""),
                 )
                 self._meter.used(self._route.leg, name, work)
-                yield TextChunk(said.text, clause.epoch, last=True, usage=usage, terms=said.terms, rescued=said.rescued)
+                counts = {"terms": said.terms, "rescued": said.rescued, "missed": said.missed}
+                yield TextChunk(said.text, clause.epoch, last=True, usage=usage, **counts)
                 return
             finally:
                 self._route.end(name)
@@ -125,7 +126,7 @@ class RoutedTranslator:
     async def _checked(
         self, asked: _Asks, engine: Translator, text: str, locked: Sequence[Locked], terms: Terms, deadline_s: float
     ) -> Checked:
-        """The answer with its locked terms mended within another deadline; as it is where the engine fails at that."""
+        """The answer with its locked terms mended within another deadline, as far as the engine does it."""
         if not locked or not text.strip():
             return Checked(text, len(locked), missed=len(locked))
 
@@ -140,12 +141,7 @@ class RoutedTranslator:
                 self._alone[key] = said
             return said
 
-        try:
-            async with asyncio.timeout(deadline_s):
-                return await checked(asked.clause.text, text, locked, terms, ask)
-        except (LegError, ModelError, TimeoutError):
-            missed = len(terms.missing(locked, text))
-            return Checked(text, len(locked), missed=missed)
+        return await checked(asked.clause.text, text, locked, terms, ask, within_s=deadline_s)
 
     async def warm_up(self) -> None:
         await self._engines.warm_up()

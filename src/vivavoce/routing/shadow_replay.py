@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from vivavoce.clock import NS_PER_MS, Clock
-from vivavoce.errors import LegError, LegLost, PairUnavailable
+from vivavoce.errors import LegLost, PairUnavailable
 from vivavoce.legs.mt import Translator
 from vivavoce.legs.stt import SpeechToText, SttStream
 from vivavoce.legs.tts import SpeechStream, Synthesizer
@@ -159,8 +158,7 @@ async def replay_mt(leg: Translator, calls: AsyncIterator[Call], replay: Replay)
         locked = terms.find(text) if terms else []
         said = await ask(text, call.context, told_of(locked))
         if terms and locked:
-            with suppress(LegError):  # what fails at mending has answered all the same
-                said = (await checked(text, said, locked, terms, ask)).text
+            said = (await checked(text, said, locked, terms, ask)).text
         return said, summed(used)
 
     async def translate(call: Translate) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from vivavoce.errors import ConfigError, StoreAway, StoreError, StoreRefused
 from vivavoce.folders import state_dir
 from vivavoce.store.tables import METADATA
 
-SCHEMA: Final = "0001"
+SCHEMA: Final = "0002"
 """The newest revision in `migrations/versions`: a database that has it is used without asking Alembic."""
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -138,12 +139,13 @@ class Database:
         return self._engine
 
     def _make_file(self, path: Path) -> None:
-        """The file, its owner's alone; SQLite gives its log the same mode."""
+        """The file, its owner's alone where it is made here; SQLite gives its log the same mode."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
-                os.fchmod(descriptor, 0o600)
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise StoreRefused(f"the store {self} is no file", hint="a device or pipe keeps nothing")
             finally:
                 os.close(descriptor)
         except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,11 +16,28 @@ FILE_NAME: Final = "evaluated.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """`p95_ms` is by stage of the contract, heard included; `run` names the evaluation."""
+    """`p95_ms` is by stage of the contract, heard included; `run` names the evaluation.
+
+    It is of these settings, `engines` by leg (where there were several, by commas) and `pairs` like "en-pt"; none of
+    these where it is not known which.
+    """
 
     run: str
     at_ms: int
     p95_ms: Mapping[str, float]
+    config_hash: str
+    engines: Mapping[str, str]
+    pairs: tuple[str, ...]
+
+    def is_like(self, *, config_hash: str, pairs: Iterable[str]) -> bool:
+        """Whether sessions of these settings and pairs are comparable; "auto-pt" is from any language."""
+        targets = {pair.partition("-")[2] for pair in self.pairs}
+
+        def known(pair: str) -> bool:
+            source, _, target = pair.partition("-")
+            return pair in self.pairs or (source == "auto" and target in targets)
+
+        return config_hash == self.config_hash and (not self.pairs or all(map(known, pairs)))
 
 
 _ADAPTER: TypeAdapter[Evaluated] = TypeAdapter(Evaluated)

@@ -16,6 +16,7 @@ from prometheus_client import (
     Info,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -36,6 +37,7 @@ _LATENCIES: Final = {
     "silero_wait": "How long sound waited for voice detection.",
     "event_age": "How old events were when they were taken.",
 }
+_NANO: Final = 1_000_000_000
 _QUANTILES: Final = {"p50": "0.5", "p95": "0.95", "p99": "0.99", "p999": "0.999"}
 
 
@@ -56,6 +58,8 @@ class Metrics:
 
     def __init__(self, *, profile: Profile, prices: Prices, now_ms: Callable[[], int], version: str) -> None:
         self._prices, self._now_ms = prices, now_ms
+        # When a counter began is in none of our questions, and would be a second line for each of them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -84,10 +88,11 @@ class Metrics:
         self.sessions = counter("sessions", "Sessions that are over.", "product", "outcome")
         self.utterances = counter("utterances", "Utterances that were interpreted, or answered.", "product")
         self.clauses = counter("clauses", "Clauses that were translated; spoken in the dub, or not.", "spoken")
+        self.glossary = counter("glossary_terms", "Locked terms in clauses, by how their rendering came about.", "fate")
         self.sound = counter("sound_seconds", "Sound that was recognised, or spoken.", *work)
         self.characters = counter("characters", "Characters that were translated, or spoken.", *work)
         self.tokens = counter("tokens", "Tokens of language models.", *work, "direction")
-        self.cost = counter("cost_nanodollars", "What that cost by the price list.", *work)
+        self.cost = counter("cost_dollars", "What that cost by the price list, in US dollars.", *work)
         self.unpriced = counter("unpriced_work", "Work whose price nobody knows.", *work)
         self.failovers = counter("failovers", "How often a leg went to an engine that is not its first.", *work)
         self.degradations = counter("degradations", "What was less than asked for, as it was told users.", "kind")
@@ -137,7 +142,7 @@ class CountedSession(Unobserved):
         if cost_nano is None:
             metrics.unpriced.labels(leg, engine).inc()
         elif cost_nano:
-            metrics.cost.labels(leg, engine).inc(cost_nano)
+            metrics.cost.labels(leg, engine).inc(cost_nano / _NANO)
 
     def moved(self, leg: str, engine: str, *, place: int, why: str) -> None:
         if why:
@@ -152,6 +157,10 @@ class CountedSession(Unobserved):
 
     def clause(self, *, spoken: bool) -> None:
         self._metrics.clauses.labels(str(spoken).lower()).inc()
+
+    def terms(self, *, kept: int, rescued: int, missed: int) -> None:
+        for fate, count in (("kept", kept), ("rescued", rescued), ("missed", missed)):
+            self._metrics.glossary.labels(fate).inc(count)
 
     def noticed(self, kind: str) -> None:
         self._metrics.degradations.labels(kind).inc()
@@ -191,7 +200,7 @@ class _Media(Collector):
 
 def _latency(name: str, figures: Mapping[str, float]) -> Metric:
     """Quantiles since the start, as gauges: the plane tells no sum, which a summary has."""
-    quantiles = GaugeMetricFamily(f"vivavoce_media_{name}_seconds", _LATENCIES[name], labels=["quantile"])
+    quantiles = GaugeMetricFamily(f"vivavoce_media_{name}_seconds", _LATENCIES[name], labels=["q"])
     for key, quantile in _QUANTILES.items():
         quantiles.add_metric([quantile], figures[key] / 1000)
     return quantiles

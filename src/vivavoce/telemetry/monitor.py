@@ -7,7 +7,7 @@ async with open_monitor(settings, clock=clock) as monitor:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from vivavoce.config.settings import Settings
 from vivavoce.contract.profile import AGENT_TURN_CAP_MS, Profile
 from vivavoce.ledger.prices import packaged_prices
 from vivavoce.telemetry.drift import Drift, DriftWatch
+from vivavoce.telemetry.evaluated import Evaluated
 from vivavoce.telemetry.genai import models_of
 from vivavoce.telemetry.observer import AGENT, TRANSLATE, Observer, Observers, SessionLabels
 from vivavoce.telemetry.otlp import OtlpSettings, otlp_settings
@@ -69,7 +70,7 @@ async def open_monitor(
     clock: Clock,
     metrics: bool = False,
     metrics_port: int | None = None,
-    evaluated_ms: Mapping[str, float] | None = None,
+    evaluated: Evaluated | None = None,
     otlp: OtlpSettings | None = None,
     drifted: Callable[[Drift], None] = lambda _: None,
     exported: Callable[[TraceStats], None] = lambda _: None,
@@ -77,8 +78,9 @@ async def open_monitor(
     """Traces go where `otlp`, else the settings and the environment, say; there are `metrics` if they are asked for, at
     a port of this machine where one is named.
 
-    `evaluated_ms` are an evaluation's p95 by stage, of translation. `drifted` hears of alarms, `exported` in the end
-    what became of the spans. Raises ConfigError where packages are missing, OutputError for a port that is taken.
+    `evaluated` is an evaluation of translation that sessions are comparable with. `drifted` hears of alarms, `exported`
+    in the end what became of the spans. Raises ConfigError where packages are missing, OutputError for a port that is
+    taken.
     """
     profile = settings.contract.resolve()
     caps_ms = caps_of(profile)
@@ -86,7 +88,8 @@ async def open_monitor(
         require("metrics", METRICS)
     drift = DriftWatch(
         caps_ms=caps_ms,
-        evaluated_ms={TRANSLATE: evaluated_ms or {}},
+        evaluated_ms={TRANSLATE: evaluated.p95_ms if evaluated else {}},
+        engines=evaluated.engines if evaluated else None,
         tolerance=settings.telemetry.drift_tolerance,
         clock_ns=clock.now_ns,
         tell=drifted,

@@ -57,6 +57,10 @@ class Observer(Protocol):
         """A clause has its translation; `spoken` is False where the original voice stays."""
         ...
 
+    def terms(self, *, kept: int, rescued: int, missed: int) -> None:
+        """So many locked terms are in a clause: rendered as told, mended by the check, and not rendered so."""
+        ...
+
     def noticed(self, kind: str) -> None:
         """Something was told the user, of one of few kinds."""
         ...
@@ -83,6 +87,9 @@ class Unobserved:
         pass
 
     def clause(self, *, spoken: bool) -> None:
+        pass
+
+    def terms(self, *, kept: int, rescued: int, missed: int) -> None:
         pass
 
     def noticed(self, kind: str) -> None:
@@ -119,6 +126,10 @@ class Observers:
     def clause(self, *, spoken: bool) -> None:
         for observer in self._each:
             observer.clause(spoken=spoken)
+
+    def terms(self, *, kept: int, rescued: int, missed: int) -> None:
+        for observer in self._each:
+            observer.terms(kept=kept, rescued=rescued, missed=missed)
 
     def noticed(self, kind: str) -> None:
         for observer in self._each:

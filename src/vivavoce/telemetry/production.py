@@ -14,6 +14,7 @@ from vivavoce.ledger.usage_report import By, UsageLine, read_usage, weighted_per
 from vivavoce.store.database import Database
 from vivavoce.store.tables import SESSIONS, SIGNALS
 from vivavoce.telemetry.drift import EVALUATED_LEAST, LEAST_SLACK_MS, limit_ms
+from vivavoce.telemetry.evaluated import Evaluated
 
 HEARD: Final = "heard"
 
@@ -23,6 +24,7 @@ class Standing(StrEnum):
 
     FEW = "too few to tell"
     ALONE = "nothing to hold it against"
+    UNLIKE = "not comparable"
     WITHIN = "within"
     OVER_CAP = "over its cap"
     SLOWER = "slower than evaluated"
@@ -56,13 +58,24 @@ class ProductionLine:
 
 
 def stand(
-    n: int, p95_ms: float | None, *, evaluated_ms: float | None, cap_ms: float | None, tolerance: float
+    n: int,
+    p95_ms: float | None,
+    *,
+    evaluated_ms: float | None,
+    cap_ms: float | None,
+    tolerance: float,
+    is_like: bool = True,
 ) -> Standing:
-    """The worst that is true of a p95 of `n` values. Faster than evaluated is a drift, too: the clips are harder."""
+    """The worst that is true of a p95 of `n` values. Faster than evaluated is a drift, too: the clips are harder.
+
+    What was evaluated is nothing to hold it against where it `is_like` nothing in production.
+    """
     if p95_ms is None or n < EVALUATED_LEAST:
         return Standing.FEW
     if cap_ms is not None and p95_ms > cap_ms:
         return Standing.OVER_CAP
+    if evaluated_ms is not None and not is_like:
+        return Standing.UNLIKE
     if evaluated_ms is not None:
         if p95_ms > limit_ms(evaluated_ms, tolerance=tolerance):
             return Standing.SLOWER
@@ -76,11 +89,14 @@ async def read_production(
     *,
     since_ms: int,
     product: str,
-    evaluated_ms: Mapping[str, float],
+    evaluated: Evaluated | None,
+    config_hash: str,
     caps_ms: Mapping[str, float],
     tolerance: float,
 ) -> list[ProductionLine]:
     """Legs of a product's sessions since then, each with its engines, and heard. Raises StoreError.
+
+    They are comparable with what was `evaluated` where that had these settings, their pairs, and their engines alone.
 
     Percentiles are put together from those of rows, as `UsageLine` says; of heard, from those of sessions, by the
     number of their utterances.
@@ -89,9 +105,18 @@ async def read_production(
     legs = (await read_usage(database, scope, by=By.LEG)).lines
     engines = (await read_usage(database, scope, by=By.ENGINE)).lines
     n, p50_ms, p95_ms = await _heard(database, since_ms=since_ms, product=product)
+    pairs = await _pairs(database, since_ms=since_ms, product=product)
+    like = evaluated is not None and evaluated.is_like(config_hash=config_hash, pairs=pairs)
+
+    def is_like(stage: str) -> bool:
+        legs = {line.leg for line in engines} if stage == HEARD else {stage}
+        done = {(line.leg, line.name) for line in engines if line.leg in legs and line.requests}
+        known = evaluated.engines if evaluated is not None else {}
+        return like and all(known.get(leg, name) == name for leg, name in done)
 
     def whole(stage: str, n: int, p50_ms: float | None, p95_ms: float | None) -> ProductionLine:
-        against = {"evaluated_ms": evaluated_ms.get(stage), "cap_ms": caps_ms.get(stage)}
+        evaluated_ms = evaluated.p95_ms.get(stage) if evaluated is not None else None
+        against = {"evaluated_ms": evaluated_ms, "cap_ms": caps_ms.get(stage)}
         return ProductionLine(
             stage=stage,
             engine="",
@@ -99,7 +124,7 @@ async def read_production(
             p50_ms=p50_ms,
             p95_ms=p95_ms,
             **against,
-            standing=stand(n, p95_ms, **against, tolerance=tolerance),
+            standing=stand(n, p95_ms, **against, tolerance=tolerance, is_like=is_like(stage)),
         )
 
     found: list[ProductionLine] = []
@@ -117,6 +142,15 @@ _ORDER: Final = {"stt": 0, "mt": 1, "tts": 2}
 
 def _engine(line: UsageLine) -> ProductionLine:
     return ProductionLine(stage=line.leg, engine=line.name, n=line.requests, p50_ms=line.p50_ms, p95_ms=line.p95_ms)
+
+
+async def _pairs(database: Database, *, since_ms: int, product: str) -> list[str]:
+    """Of sessions that began since then."""
+    table = SESSIONS.c
+    wanted = (table.product == product) & (table.started_ms >= since_ms)
+    async with database.begin(read_only=True) as connection:
+        found = await connection.execute(select(table.source, table.target).where(wanted).distinct())
+        return [f"{source}-{target}" for source, target in found]
 
 
 async def _heard(database: Database, *, since_ms: int, product: str) -> tuple[int, float | None, float | None]:

@@ -5,8 +5,9 @@ Only the exporter's thread comes here, for making spans takes longer than record
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from opentelemetry import trace as api
@@ -20,6 +21,8 @@ from vivavoce.telemetry.placing import Placed, place
 from vivavoce.telemetry.trace import Asked, Ending, Happening, Rows, SessionTrace
 
 _WELL = frozenset({"done", "interrupted"})
+_DISORDER_NS: Final = 10_000_000_000
+_LONGEST_WAIT_NS: Final = 600_000_000_000
 
 
 @dataclass(slots=True)
@@ -28,7 +31,9 @@ class _Session:
     context: Context
     epoch_ns: int
     waiting: list[Asked] = field(default_factory=list)
-    """Answers that belong to an utterance which is not over."""
+    """Answers that may belong to an utterance which is not over."""
+    begun_ns: int = 0
+    """The latest start of an utterance that is over."""
 
 
 class SpanMaker:
@@ -48,6 +53,7 @@ class SpanMaker:
         placed, session.waiting = place(passages, asked)
         for each in placed:
             self._utterance(session, each, rows.trace.labels)
+        self._give_up_waiting(session, passages)
         for row in rows.rows:
             if isinstance(row, Happening):
                 session.root.add_event(
@@ -102,6 +108,19 @@ class SpanMaker:
         for one in placed.others:
             self._asked(session, inside, one)
         span.end(session.epoch_ns + passage.end_ns)
+
+    def _give_up_waiting(self, session: _Session, passages: Sequence[Passage]) -> None:
+        """Answers that no later utterance can have, and such as waited long, belong to the session alone.
+
+        Utterances are told nearly in the order in which they began.
+        """
+        session.begun_ns = max([session.begun_ns, *(passage.start_ns for passage in passages)])
+        last_ns = max((one.end_ns for one in session.waiting), default=0)
+        from_ns = max(session.begun_ns - _DISORDER_NS, last_ns - _LONGEST_WAIT_NS)
+        for one in session.waiting:
+            if one.end_ns < from_ns:
+                self._asked(session, session.context, one)
+        session.waiting = [one for one in session.waiting if one.end_ns >= from_ns]
 
     def _asked(self, session: _Session, context: Context, one: Asked) -> None:
         work, model = one.work, self._models.get(one.engine, Model(genai.OURS, one.engine))

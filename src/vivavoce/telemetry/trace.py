@@ -61,6 +61,12 @@ class Rows:
     rows: tuple[Row, ...]
 
     @property
+    def ending(self) -> Rows | None:
+        """The session's end alone, without which none of its spans has a root; None where it goes on."""
+        last = self.rows[-1:]
+        return Rows(self.trace, last) if last and isinstance(last[0], Ending) else None
+
+    @property
     def spans(self) -> int:
         return sum(1 + len(row.stages) if isinstance(row, Passage) else 1 for row in self.rows)
 
@@ -80,6 +86,8 @@ class SessionTrace:
     _rows: list[Row] = field(default_factory=list)
     _totals: dict[tuple[str, str], _Total] = field(default_factory=dict)
     _clauses: int = 0
+    _terms: int = 0
+    _terms_missed: int = 0
     _utterances: int = 0
 
     def __post_init__(self) -> None:
@@ -110,6 +118,10 @@ class SessionTrace:
     def clause(self, *, spoken: bool) -> None:
         self._clauses += 1
 
+    def terms(self, *, kept: int, rescued: int, missed: int) -> None:
+        self._terms += kept + rescued + missed
+        self._terms_missed += missed
+
     def noticed(self, kind: str) -> None:
         self._happened("notice", ("kind", kind))
 
@@ -118,6 +130,8 @@ class SessionTrace:
 
     def ended(self, outcome: str) -> None:
         told: list[tuple[str, str | int | float]] = [("utterances", self._utterances), ("clauses", self._clauses)]
+        if self._terms:
+            told += [("terms", self._terms), ("terms_missed", self._terms_missed)]
         for (leg, engine), total in self._totals.items():
             if total.sound_ms:
                 told.append((f"{leg}.{engine}.sound_s", round(total.sound_ms / 1000, 3)))

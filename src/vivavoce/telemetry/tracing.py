@@ -78,7 +78,7 @@ class Tracing:
         self._spans_waiting = 0
         self._ended: list[ReadableSpan] = []
         self._sent = self._failed = self._dropped = 0
-        self._refused = self._leaving = False
+        self._refused = self._leaving = self._broken = False
         self._awake = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="vivavoce-traces", daemon=True)
@@ -93,12 +93,15 @@ class Tracing:
         return SessionTrace(labels, clock.now_ns, time.time_ns() - clock.now_ns(), self.hand)
 
     def hand(self, rows: Rows) -> None:
-        """Take rows, unless too many wait. From any thread; does not wait."""
+        """Take rows, unless too many wait: then only a session's end. From any thread; does not wait."""
         spans = rows.spans
         with self._lock:
             if self._spans_waiting + spans > self._settings.most:
-                self._dropped += spans
-                return
+                ending = rows.ending
+                self._dropped += spans - (ending.spans if ending else 0)
+                if ending is None:
+                    return
+                rows, spans = ending, ending.spans
             self._spans_waiting += spans
             self._waiting.append(rows)
         if self._spans_waiting >= self._settings.batch:
@@ -132,14 +135,33 @@ class Tracing:
     def _make(self) -> None:
         while self._waiting:
             rows = self._waiting.popleft()
-            self._maker.make(rows)
+            broken = False
+            try:
+                self._maker.make(rows)
+            except Exception as error:
+                broken = True
+                self._broke(error)
             with self._lock:
                 self._spans_waiting -= rows.spans
+                self._dropped += rows.spans if broken else 0
+
+    def _broke(self, error: Exception) -> None:
+        """What nobody foresaw ends no thread: the spans that come after it are sent. Its words could be a caller's."""
+        if not self._broken:
+            _LOG.error("spans could not be made or sent: %s; sessions go on", type(error).__name__)
+        self._broken = True
 
     def _send(self, batch: list[ReadableSpan]) -> None:
         from opentelemetry.sdk.trace.export import SpanExportResult
 
-        if self._exporter.export(batch) is SpanExportResult.SUCCESS:
+        try:
+            result = self._exporter.export(batch)
+        except Exception as error:
+            self._broke(error)
+            with self._lock:
+                self._dropped += len(batch)
+            return
+        if result is SpanExportResult.SUCCESS:
             self._sent += len(batch)
             if self._refused:
                 _LOG.warning("the collector takes traces again")

@@ -1,84 +1,123 @@
-"""What a noun asks of the word before it: "a" or "an", "le" or "l'", "del" or "de la", by `agreement.toml`."""
+"""What a noun asks of the word before it: "a" or "an", "le" or "l'", "del" or "de la", by `agreement.toml`.
+
+A word is changed only to what the noun surely asks for.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
-_VOWELS: Final = frozenset("aeiouàáâãäèéêëìíîïòóôõöùúûüœæ")
-_SOUNDS_OF_YOU: Final = re.compile(r"(?:eu|uni(?!m|nt|nf|nv)|us[aeu]|ut[ei]|one\b|once\b)", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W\d_]+")
+_MASCULINE, _FEMININE, _VOWEL, _IMPURE = 0, 1, 2, 4
+"""Columns of a row of words; before a vowel the feminine has the next one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    feminine: re.Pattern[str] | None = None
-    masculine: re.Pattern[str] | None = None
-    genders: tuple[tuple[str, str], ...] = ()
-    vowels: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, ...], ...]
+    genders: tuple[tuple[re.Pattern[str], bool], ...]
+    known: dict[str, bool | None]
+    vowel: re.Pattern[str] | None
+    impure: re.Pattern[str] | None
+    unsure: re.Pattern[str] | None
+    prepositions: frozenset[str]
+
+    def starts(self, noun: str) -> int | None:
+        """The column of how a noun begins; None where that is not sure."""
+        for pattern, column in ((self.unsure, None), (self.impure, _IMPURE), (self.vowel, _VOWEL)):
+            if pattern is not None and pattern.match(noun):
+                return column
+        return _MASCULINE
 
 
 @cache
-def _rules(language: str) -> _Rules:
-    table = tomllib.loads((files("vivavoce.text") / "agreement.toml").read_text(encoding="utf-8")).get(language, {})
-    ends = {name: re.compile(f"{table[name]}$") if name in table else None for name in ("feminine", "masculine")}
-    pairs = {name: tuple((first, second) for first, second in table.get(name, ())) for name in ("genders", "vowels")}
-    return _Rules(**ends, **pairs)  # type: ignore[arg-type]
+def _rules(language: str) -> _Rules | None:
+    table = tomllib.loads((files("vivavoce.text") / "agreement.toml").read_text(encoding="utf-8"))
+    if (row := table.get(language)) is None:
+        return None
+    starts = {
+        name: re.compile(row[name], re.IGNORECASE) if name in row else None for name in ("vowel", "impure", "unsure")
+    }
+    lists = (("feminine_words", True), ("masculine_words", False), ("unknown", None))
+    return _Rules(
+        rows=tuple(_whole(words) for words in row["words"]),
+        genders=tuple(
+            (re.compile(f"{row[name]}$"), feminine)
+            for name, feminine in (("feminine", True), ("masculine", False))
+            if name in row
+        ),
+        known={word: gender for name, gender in lists for word in row.get(name, "").split()},
+        vowel=starts["vowel"],
+        impure=starts["impure"],
+        unsure=starts["unsure"],
+        prepositions=frozenset(row.get("prepositions", ())),
+    )
+
+
+def _whole(words: list[str]) -> tuple[str, ...]:
+    """Masculine and feminine, both before a vowel, and both before an impure beginning."""
+    plain = words[:2]
+    vowel = words[2:4] or plain
+    return (*plain, *vowel, *(words[4:5] or plain[:1]), plain[1])
 
 
 def is_feminine(noun: str, language: str) -> bool | None:
-    """By the end of a noun phrase's first word; None where that does not tell."""
-    rules, word = _rules(language), _WORD.match(noun)
-    if word is None or not word[0].islower():
+    """By a noun phrase's first word; None where that does not tell almost surely, as with names and compounds."""
+    rules, match = _rules(language), _WORD.match(noun)
+    if rules is None or match is None or not match[0].islower() or noun[match.end() :].startswith("-"):
         return None
-    for pattern, feminine in ((rules.feminine, True), (rules.masculine, False)):
-        if pattern is not None and pattern.search(word[0]):
-            return feminine
-    return None
+    word = match[0]
+    for key in (word, word.removesuffix("s")):
+        if key in rules.known:
+            return rules.known[key]
+    return next((feminine for pattern, feminine in rules.genders if pattern.search(word)), None)
 
 
-def agreeing(before: str, noun: str, language: str) -> str:
-    """`before`, which ends where `noun` begins, with its last word as it is written before that noun."""
+def agreeing(before: str, noun: str, language: str, *, article: bool = False) -> str | None:
+    """`before`, which ends where `noun` begins, with its last word as it is written before that noun.
+
+    None where that word cannot be left as it is and nobody knows what it becomes. `article` says that it is one for
+    sure, where it might be a preposition.
+    """
     rules = _rules(language)
-    feminine = is_feminine(noun, language)
-    if feminine is not None:
-        # An elided article comes back in full, to be elided again below where the noun asks for it.
-        whole = (
-            _exchanged(before, ((vowel, plain) for plain, vowel in _first_of(rules.vowels)))
-            if "'" in before[-2:]
-            else before
-        )
-        before = _exchanged(whole, rules.genders if feminine else ((f, m) for m, f in _first_of(rules.genders)))
-    if noun and rules.vowels:
-        pairs = rules.vowels if _begins_with_vowel(noun, language) else [(v, p) for p, v in _first_of(rules.vowels)]
-        before = _exchanged(before, pairs)
-    return before
+    if rules is None or not noun:
+        return before
+    said, rows = _last_of(before, rules)
+    if not said:
+        return before
+    feminine, start = is_feminine(noun, language), rules.starts(noun)
+    if feminine is False and said in rules.prepositions and not article:
+        return None
+    if start is None:
+        return before
+    wanted = set()
+    for row in rows:
+        told = {column % 2 for column, form in enumerate(row) if form == said}
+        wanted |= {row[start + gender] for gender in (told if feminine is None else {int(feminine)})}
+    if said in wanted and (feminine is None or len(wanted) == 1):
+        return before
+    return _with_last(before, said, wanted.pop()) if len(wanted) == 1 else None
 
 
-def _first_of(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Without pairs whose second is another's: the way back goes to the first."""
-    seen: dict[str, tuple[str, str]] = {}
-    for first, second in pairs:
-        seen.setdefault(second, (first, second))
-    return list(seen.values())
+def _last_of(before: str, rules: _Rules) -> tuple[str, list[tuple[str, ...]]]:
+    """The longest form that `before` ends with, and the rows that have it."""
+    plain = before.replace("’", "'").casefold()
+    found = ""
+    for row in rules.rows:
+        for form in row:
+            ending = form if form.endswith("'") else f"{form} "
+            alone = not plain[: len(plain) - len(ending)][-1:].isalpha()
+            if len(form) > len(found) and plain.endswith(ending) and alone:
+                found = form
+    return found, [row for row in rules.rows if found in row]
 
 
-def _exchanged(before: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """`before` with its last word, the first of a pair, become the second; the longest that fits."""
-    plain = before.replace("’", "'")
-    for said, other in sorted(pairs, key=lambda pair: -len(pair[0])):
-        ending = said if said.endswith("'") else f"{said} "
-        if plain.casefold().endswith(ending) and not plain[: len(plain) - len(ending)][-1:].isalpha():
-            start = len(before) - len(ending)
-            written = other[0].upper() + other[1:] if before[start].isupper() else other
-            return before[:start] + written + ("" if other.endswith("'") else " ")
-    return before
-
-
-def _begins_with_vowel(word: str, language: str) -> bool:
-    return word[0].casefold() in _VOWELS and not (language == "en" and _SOUNDS_OF_YOU.match(word))
+def _with_last(before: str, said: str, other: str) -> str:
+    start = len(before) - len(said) - (not said.endswith("'"))
+    written = other[0].upper() + other[1:] if before[start].isupper() else other
+    return before[:start] + written + ("" if other.endswith("'") else " ")

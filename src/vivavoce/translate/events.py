@@ -58,7 +58,8 @@ class Heard:
 class Translated:
     """A clause and its translation, both final. `spoken` is False where the original voice stays instead.
 
-    `terms` locked terms occur in the clause, of which the output's check had to mend `rescued`.
+    `terms` locked terms occur in the clause, of which the output's check had to mend `rescued`; `missed` are not
+    rendered as they were to be.
     """
 
     utterance: int
@@ -70,6 +71,7 @@ class Translated:
     at_ms: float
     terms: int = 0
     rescued: int = 0
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from vivavoce.legs.values import Clause, Hypothesis, VoiceEvent, VoiceEventKind,
 from vivavoce.translate.clauses import FLOW, Cut, CutSettings, cuts
 from vivavoce.translate.events import Event, Heard, Notice, NoticeKind, Trigger, TriggerKind, UtteranceDone
 from vivavoce.translate.stability import Agreement
+from vivavoce.translate.utterance import QUEUE, Utterance
 from vivavoce.translate.voiceover import Line, Voiceover
 
 
@@ -53,28 +54,10 @@ class EarSettings:
         return self.cut.towards(self.flow, min(1.0, max(0.0, share)))
 
 
-@dataclass(slots=True)
-class _Utterance:
-    number: int
-    start_ms: float
-    settled: list[Word] = field(default_factory=list)
-    pending: list[Word] = field(default_factory=list)
-    confidences: list[float] = field(default_factory=list)
-    language: str = ""
-    end_ms: float = 0.0
-    asked_ms: float = 0.0
-    final: Hypothesis | None = None
-    final_ms: float = 0.0
-    endpoint_ms: float | None = None
-    lines: list[Line] = field(default_factory=list)
-    guess: Line | None = None
-
-
 _TRIALS = 3
 """Translations of a doubtful cut take 10 to 20 ms each."""
-
-QUEUE = "queue"
-"""Not a stage of the contract: the wait behind the dub's own earlier words."""
+_TERM_MS = 4000.0
+"""For so long past `anywhere_ms` speech is not cut where only the inside of a term is left to cut."""
 
 
 class Interpreter:
@@ -106,10 +89,10 @@ class Interpreter:
         self._tell = tell
         self._agreement = Agreement(edge_ms=settings.edge_ms, certain_ms=settings.certain_ms)
         self._unheard: deque[Pcm] = deque()
-        self._current: _Utterance | None = None
-        self._ending: _Utterance | None = None
-        self._late: _Utterance | None = None
-        self._closing: list[_Utterance] = []
+        self._current: Utterance | None = None
+        self._ending: Utterance | None = None
+        self._late: Utterance | None = None
+        self._closing: list[Utterance] = []
         self._paused = False
         self._epoch = 0
         self._utterances = 0
@@ -181,7 +164,7 @@ class Interpreter:
                 self._tell(Trigger(self._current.number, TriggerKind.RESUMED, event.at_ms))
                 return
             self._utterances += 1
-            self._current = _Utterance(self._utterances, event.at_ms)
+            self._current = Utterance(self._utterances, event.at_ms)
             self._tell(Trigger(self._utterances, TriggerKind.STARTED, event.at_ms))
             if event.at_ms > self._rest_from_ms + self._settings.rest_ms:
                 self._speaking_since_ms = event.at_ms
@@ -212,7 +195,7 @@ class Interpreter:
             else:
                 self._late = utterance
 
-    async def _speculate(self, utterance: _Utterance) -> None:
+    async def _speculate(self, utterance: Utterance) -> None:
         self._epoch += 1
         utterance.final = None
         utterance.asked_ms = self._now_ms()
@@ -234,7 +217,7 @@ class Interpreter:
             self._current = None
             self._unheard.clear()
 
-    def _drop_speculation(self, utterance: _Utterance) -> None:
+    def _drop_speculation(self, utterance: Utterance) -> None:
         self._epoch += 1
         utterance.final = None
         if utterance.guess is not None:
@@ -259,32 +242,39 @@ class Interpreter:
         self._settle(utterance, settled, hypothesis.language)
         tail = hypothesis.words[len(settled) :]
         self._tell(Heard(utterance.number, tuple(utterance.settled), tuple(tail), len(settled), self._now_ms()))
+        settings = self._settings.cut_after(self._position_ms - self._speaking_since_ms)
         found = cuts(
             utterance.pending,
             tail,
             language=utterance.language,
             backlog_ms=self._voiceover.backlog_ms(),
-            settings=self._settings.cut_after(self._position_ms - self._speaking_since_ms),
+            settings=settings,
         )
-        count = await self._chosen(found, utterance, tail)
+        count = await self._chosen(found, utterance, tail, settings)
         if count and not self._paused and self._current is utterance:
             words, utterance.pending = utterance.pending[:count], utterance.pending[count:]
             utterance.lines.append(await self._say(utterance, words, certain=True))
 
-    async def _chosen(self, found: Sequence[Cut], utterance: _Utterance, tail: Sequence[Word]) -> int:
+    async def _chosen(
+        self, found: Sequence[Cut], utterance: Utterance, tail: Sequence[Word], settings: CutSettings
+    ) -> int:
         """The first of the cuts that is good, as a count of pending words; the translator tries doubtful ones."""
-        if not found or not found[0].doubtful:
-            return found[0].count if found else 0
-        tried = found[:_TRIALS]
+        if not found:
+            return 0
+        texts, whole = [_text(utterance.pending[: cut.count]) for cut in found], _text([*utterance.pending, *tail])
+        apart = await self._voiceover.apart(texts, whole, language=utterance.language)
+        good = [(cut, text) for cut, text, is_apart in zip(found, texts, apart, strict=True) if is_apart]
+        if not good and tail[-1].end_ms - utterance.pending[0].start_ms > settings.anywhere_ms + _TERM_MS:
+            good = list(zip(found, texts, strict=True))  # to fall ever further behind is worse than a term in two
+        if not good or not good[0][0].doubtful:
+            return good[0][0].count if good else 0
+        tried = good[:_TRIALS]
         which = await self._voiceover.standing(
-            [_text(utterance.pending[: cut.count]) for cut in tried],
-            _text([*utterance.pending, *tail]),
-            utterance=utterance.number,
-            language=utterance.language,
+            [text for _, text in tried], whole, utterance=utterance.number, language=utterance.language
         )
-        return 0 if which is None else tried[which].count
+        return 0 if which is None else tried[which][0].count
 
-    def _settle(self, utterance: _Utterance, words: Sequence[Word], language: str) -> None:
+    def _settle(self, utterance: Utterance, words: Sequence[Word], language: str) -> None:
         self._stt.commit(words)
         utterance.language = language
         utterance.settled.extend(words)
@@ -318,7 +308,7 @@ class Interpreter:
         if utterance is not None and (self._ending or self._paused):
             await self._speculate(utterance)
 
-    async def _say(self, utterance: _Utterance, words: Sequence[Word], *, certain: bool) -> Line:
+    async def _say(self, utterance: Utterance, words: Sequence[Word], *, certain: bool) -> Line:
         confidence = sum(word.confidence for word in words) / len(words)
         clause = Clause(_text(words), words[0].start_ms, words[-1].end_ms, confidence, self._epoch)
         stated = self._language in ("auto", utterance.language)
@@ -327,7 +317,7 @@ class Interpreter:
             clause, utterance=utterance.number, language=utterance.language, spoken=spoken, certain=certain
         )
 
-    def _finish(self, utterance: _Utterance) -> None:
+    def _finish(self, utterance: Utterance) -> None:
         """The endpoint is decided and the final hypothesis is there."""
         final = utterance.final
         assert final is not None
@@ -348,7 +338,7 @@ class Interpreter:
             self._warn(utterance)
             self._closing.append(utterance)
 
-    def _warn(self, utterance: _Utterance) -> None:
+    def _warn(self, utterance: Utterance) -> None:
         if self._language not in ("auto", utterance.language):
             text = f"this sounds like {utterance.language}, not {self._language}: the original voice stays"
             self._tell(Notice(NoticeKind.OTHER_LANGUAGE, text, self._now_ms()))
@@ -361,7 +351,7 @@ class Interpreter:
             if last.placed_ms is not None and last.heard_ms is None:
                 continue
             self._closing.remove(utterance)
-            stages = _stages(utterance, last)
+            stages = utterance.passed(last)
             for stage, (start_ms, end_ms) in stages.items():
                 if stage != QUEUE:
                     self._spans.record(
@@ -383,24 +373,3 @@ class Interpreter:
 
 def _text(words: Sequence[Word]) -> str:
     return " ".join(word.text for word in words)
-
-
-def _stages(utterance: _Utterance, last: Line) -> dict[str, tuple[float, float]]:
-    """The way of the last clause; without `heard` where it was not spoken or was not the answer to the final."""
-    end_ms, endpoint_ms = utterance.end_ms, utterance.endpoint_ms
-    assert endpoint_ms is not None
-    stages: dict[str, tuple[float, float]] = {
-        Stage.TRIGGER: (end_ms, utterance.asked_ms),
-        Stage.STT: (utterance.asked_ms, utterance.final_ms),
-        Stage.ENDPOINT: (end_ms, endpoint_ms),
-    }
-    if last is not utterance.guess or last.translated_ms is None:
-        return stages
-    stages[Stage.MT] = (last.asked_ms, last.translated_ms)
-    if last.audible_ms is None or last.heard_ms is None or last.certain_ms is None:
-        return stages
-    stages[Stage.TTS] = (last.translated_ms, last.audible_ms)
-    stages[Stage.ROUTE] = (max(last.audible_ms, last.certain_ms), last.heard_ms - last.waited_ms)
-    stages[QUEUE] = (last.heard_ms - last.waited_ms, last.heard_ms)
-    stages[Stage.HEARD] = (end_ms, last.heard_ms)
-    return stages

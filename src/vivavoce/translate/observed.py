@@ -39,6 +39,9 @@ class ObservedEvents:
                 self._observer.passed(self._passage(event))
             case Translated():
                 self._observer.clause(spoken=event.spoken)
+                if event.terms:
+                    kept = event.terms - event.rescued - event.missed
+                    self._observer.terms(kept=max(0, kept), rescued=event.rescued, missed=event.missed)
             case Notice(kind=kind) if kind in LESS:
                 self._observer.noticed(kind)
 

@@ -26,6 +26,7 @@ from vivavoce.translate.voiceover import Voiceover
 
 EAR_RATE_HZ = 16000
 _TAIL_MS = 60_000.0
+_AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Legs:
 class SessionSettings:
     """`source` may be "auto". `rate_hz` is that of the source's frames, the dub and the mix.
 
-    `glossary` locks terms of the source language to their renderings.
+    `glossaries` lock terms to their renderings, by the language that is spoken; `glossary` those of every other.
     """
 
     source: str
@@ -56,6 +57,11 @@ class SessionSettings:
     ear: EarSettings = field(default_factory=EarSettings)
     dub: DubSettings = field(default_factory=DubSettings)
     glossary: Mapping[str, str] = field(default_factory=dict)
+    glossaries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def glossary_from(self, language: str) -> Mapping[str, str]:
+        """What is locked in what is said in a language."""
+        return self.glossaries.get(language, self.glossary)
 
 
 Output = Callable[[Samples, Samples], Awaitable[None]]
@@ -110,8 +116,8 @@ class Session:
     async def run(self, frames: AsyncIterable[Pcm]) -> None:
         """Interpret all frames and speak to the end. A source that breaks is raised after its sound was finished."""
         settings = self._settings
-        if settings.glossary and settings.source != "auto":  # by the first clause it is ready then
-            await ready_terms(settings.glossary, settings.source, settings.target)
+        if settings.source != _AUTO and (glossary := settings.glossary_from(settings.source)):
+            await ready_terms(glossary, settings.source, settings.target)  # by the first clause it is ready then
         self._legs.detector.reset()
         stt = await self._legs.stt.open(language=settings.source, rate_hz=EAR_RATE_HZ)
         voice = None
@@ -128,7 +134,7 @@ class Session:
                 target=settings.target,
                 now_ms=lambda: self.now_ms,
                 tell=self._tell,
-                glossary=settings.glossary,
+                glossary=settings.glossary_from,
             )
             self._ear = Interpreter(
                 detector=self._legs.detector,
@@ -152,11 +158,18 @@ class Session:
 
     async def _work(self, frames: AsyncIterable[Pcm]) -> AudioError | None:
         async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(self._ear.run()), group.create_task(self._voiceover.run())]
+            works = (self._ear.run(), self._voiceover.run(), self._ready_glossaries())
+            workers = [group.create_task(work) for work in works]
             broken = await self._drive(frames)
             for worker in workers:
                 worker.cancel()
         return broken
+
+    async def _ready_glossaries(self) -> None:
+        """Where any language may come, make theirs ready meanwhile, so that no clause waits for it."""
+        if self._settings.source == _AUTO:
+            for language, glossary in self._settings.glossaries.items():
+                await ready_terms(glossary, language, self._settings.target)
 
     async def _drive(self, frames: AsyncIterable[Pcm]) -> AudioError | None:
         await self._output(np.zeros(0, np.int16), self.dub.read(self._frame))

@@ -37,6 +37,7 @@ class Line:
     text: str | None = None
     terms: int = 0
     rescued: int = 0
+    missed: int = 0
     translated_ms: float | None = None
     audible_ms: float | None = None
     placed_ms: float | None = None
@@ -57,7 +58,7 @@ class Voiceover:
     """Owns the order of clauses. `run` is its task; everything else is called from the same event loop.
 
     `voice` may be None: then there are subtitles only. `translator` gives the leg for a source language, or None.
-    `glossary` locks terms.
+    `glossary` gives what is locked in a source language.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Voiceover:
         target: str,
         now_ms: Callable[[], float],
         tell: Callable[[Event], None],
-        glossary: Mapping[str, str] | None = None,
+        glossary: Callable[[str], Mapping[str, str]] = lambda _: {},
     ) -> None:
         self._translator = translator
         self._voice = voice
@@ -79,14 +80,14 @@ class Voiceover:
         self._target = target
         self._now_ms = now_ms
         self._tell = tell
-        self._glossary = glossary or {}
+        self._glossary = glossary
         self._terms: dict[str, Terms] = {}
         self._lines: dict[int, Line] = {}
         self._todo: asyncio.Queue[Line] = asyncio.Queue(maxsize=64)
         self._said: deque[str] = deque(maxlen=_CONTEXT_CLAUSES)
         self._numbers = 0
         self._sentence = ("", "")
-        self._sentence_of = self._sentence_rescued = 0
+        self._sentence_of = self._sentence_rescued = self._sentence_missed = 0
         self._speed = 1.0
         self._hurried = False
         self._placed: deque[Line] = deque()
@@ -214,6 +215,13 @@ class Voiceover:
             self._announce(line)
         self._finish(line)
 
+    async def apart(self, texts: Sequence[str], whole: str, *, language: str) -> list[bool]:
+        """Which of the texts, beginnings of `whole`, end outside its locked terms and such as may come about at its
+        end."""
+        terms = await self._terms_from(language)
+        spans = terms.spans(whole) if terms is not None else []
+        return [not any(start < len(text) < end for start, end in spans) for text in texts]
+
     async def standing(self, texts: Sequence[str], whole: str, *, utterance: int, language: str) -> int | None:
         """Which of the texts, beginnings of `whole`, is the first whose translation begins that of `whole`.
 
@@ -227,10 +235,7 @@ class Voiceover:
                 return 0
             said = await self._render(Clause(_joined(source, whole), 0.0, 0.0), language, translator)
             target = spoken_words(said.text)
-            terms = await self._terms_from(language)
             for number, text in enumerate(texts):
-                if terms is not None and terms.cut(whole, len(text)):
-                    continue
                 said = await self._render(Clause(_joined(source, text), 0.0, 0.0), language, translator)
                 beginning = spoken_words(said.text)
                 if beginning == target[: len(beginning)]:
@@ -244,23 +249,25 @@ class Voiceover:
         source, target = self._sentence_so_far(line)
         terms = await self._terms_from(line.language)
         locked = terms.find(line.clause.text) if terms is not None else []
-        line.terms = len(locked)
+        line.terms = line.missed = len(locked)
         if source:
             clause = replace(line.clause, text=_joined(source, line.clause.text))
             whole = await self._render(clause, line.language, translator)
             text = continuation(target, whole.text)
             # What the sentence has a rendering for may stand before what was spoken, and would not be heard.
-            if text is not None and (terms is None or not terms.missing(locked, text)):
-                line.rescued = min(line.terms, max(0, whole.rescued - self._sentence_rescued))
+            missing = terms.missing(locked, text) if terms is not None and text is not None else []
+            if text is not None and len(missing) <= max(0, whole.missed - self._sentence_missed):
+                line.missed = len(missing)
+                line.rescued = min(line.terms - line.missed, max(0, whole.rescued - self._sentence_rescued))
                 return text
         said = await self._render(line.clause, line.language, translator)
-        line.rescued = said.rescued
+        line.rescued, line.missed = said.rescued, said.missed
         return said.text
 
     async def _terms_from(self, language: str) -> Terms | None:
         """The glossary for a source language; the first time it is made ready."""
-        if self._glossary and language not in self._terms:
-            self._terms[language] = await ready_terms(self._glossary, language, self._target)
+        if language not in self._terms and (glossary := self._glossary(language)):
+            self._terms[language] = await ready_terms(glossary, language, self._target)
         return self._terms.get(language)
 
     def _sentence_so_far(self, line: Line) -> tuple[str, str]:
@@ -275,11 +282,12 @@ class Voiceover:
                 source=language,
                 target=self._target,
                 context=tuple(self._said),
-                glossary=self._glossary or None,
+                glossary=self._glossary(language) or None,
             )
         ]
         text = "".join(chunk.text for chunk in chunks).strip()
-        return TextChunk(text, clause.epoch, last=True, rescued=sum(chunk.rescued for chunk in chunks))
+        rescued, missed = sum(chunk.rescued for chunk in chunks), sum(chunk.missed for chunk in chunks)
+        return TextChunk(text, clause.epoch, last=True, rescued=rescued, missed=missed)
 
     def _pace(self, line: Line) -> None:
         """Choose the clause's speed and the pause before it; tell when the dub begins to hurry."""
@@ -338,6 +346,7 @@ class Voiceover:
         self._said.append(line.text)
         source, target = self._sentence_so_far(line)
         self._sentence_rescued = line.rescued + (self._sentence_rescued if source else 0)
+        self._sentence_missed = line.missed + (self._sentence_missed if source else 0)
         self._sentence_of = line.utterance
         self._sentence = (f"{source} {line.clause.text}".strip(), f"{target} {line.text}".strip())
         if line.clause.text.endswith(SENTENCE_ENDS):
@@ -353,6 +362,7 @@ class Voiceover:
                 self._now_ms(),
                 terms=line.terms,
                 rescued=line.rescued,
+                missed=line.missed,
             )
         )
 
