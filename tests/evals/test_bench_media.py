@@ -87,7 +87,7 @@ def test_callers_that_are_not_built_are_named(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("VIVAVOCE_LOADGEN", str(tmp_path / "none"))
     with pytest.raises(ConfigError, match="is missing") as refused:
         find_loadgen()
-    assert "cargo build" in refused.value.hint
+    assert "make loadgen" in refused.value.hint
 
 
 @pytest.mark.parametrize(
