@@ -9,7 +9,7 @@ from pathlib import Path
 from vivavoce.contract.envelope import this_machine
 from vivavoce.errors import ConfigError
 from vivavoce.gate.bars import bar_of
-from vivavoce.gate.baseline import BASELINE, read_baseline
+from vivavoce.gate.baseline import chosen_baseline
 from vivavoce.gate.metric import Metric
 from vivavoce.gate.run import Run
 from vivavoce.telemetry.evaluated import Evaluated, load_evaluated, save_evaluated
@@ -51,7 +51,7 @@ def reference(baseline: Path | None) -> Reference | None:
     """
     if baseline is None and (last := load_evaluated()) is not None:
         return Reference(f"evaluation {last.run} on this machine", last)
-    known = read_baseline(baseline or BASELINE)
+    known = chosen_baseline(baseline)
     plans = sorted((plan.at_ms, label) for label, plan in known.plans.items() if plan.paced) if known else []
     for _, label in reversed(plans):
         plan = known.plans[label] if known else None
